@@ -3,7 +3,7 @@
 # Unlike times they hardly change from run to run. Prints a Markdown table.
 #
 #   benches/instructions.sh            all cases
-#   benches/instructions.sh W1 W4      some
+#   benches/instructions.sh W1 W4      some; "shapes" are the formats
 #   EVENTS=5000 benches/instructions.sh
 set -eu
 
@@ -71,5 +71,8 @@ wanted W3 && row W3-level $((events * 160)) 6 strata json slog-json
 wanted W3 && row W3-name $((events * 160)) 14 strata json
 wanted W4 && row W4 "$events" "" strata json registry
 wanted ids && row ids "$events" "" json-ids json-plain
+# The shapes that tools expect, beside plain JSON.
+shapes="strata strata-ecs strata-gcp strata-datadog strata-logstash strata-bunyan strata-otel strata-python strata-logfmt"
+wanted shapes && for case in W1 W2; do row $case "$events" "" $shapes; done
 wanted second && row second "$events" "" strata strata-tee strata-ten strata-ten-wrapped strata-layers json-layers
 exit 0

@@ -1,9 +1,9 @@
 //! Detects that this process is a child of `fork`.
 //!
-//! A child has copies of all buffers and queues, but none of the other threads. What was buffered before the fork is the
-//! parent's to write: whoever buffers notes the [`generation`] and discards what belongs to an earlier one. A lock that
-//! another thread held at the fork stays locked for ever in the child, unless it is a [`ForkMutex`] or a [`ForkRwLock`].
-//! Threads that the child needs again are started by callbacks, see [`on_restart`].
+//! A child has copies of all buffers and queues, but none of the other threads. The parent writes what was buffered before
+//! the fork, so each buffer notes the [`generation`] and discards what belongs to an earlier one. A lock that another thread
+//! held at the fork stays locked for ever in the child, unless it is a [`ForkMutex`] or a [`ForkRwLock`]. Callbacks start
+//! the threads that the child needs, see [`on_restart`].
 
 mod lock;
 
@@ -17,19 +17,20 @@ use std::{
 pub(crate) use self::lock::{ForkMutex, ForkRwLock};
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// The id of this process as of the last check; 0 before the first.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 /// This is a child, and the callbacks of [`on_restart`] have not run yet.
 static IS_RESTART_DUE: AtomicBool = AtomicBool::new(false);
-static RESTARTS: ForkRwLock<Vec<fn()>> = ForkRwLock::first(Vec::new());
+static RESTARTS: ForkRwLock<Vec<fn()>> = ForkRwLock::for_static(Vec::new());
 
 thread_local! {
     /// When this thread checked last, and until when that answer holds.
     static LAST_POLL: Cell<(SystemTime, SystemTime)> = const { Cell::new((UNIX_EPOCH, UNIX_EPOCH)) };
 }
 
-/// A fork takes longer than this: a thread that checked so recently has not been in one since.
-/// (Copying the page tables of a small process takes about ten times as long; asking for the process id, a tenth.)
+/// A fork takes longer than this, so a thread that checked more recently cannot have forked since. (Copying the page tables
+/// of a small process takes about ten times as long; a check, a tenth.)
 const POLL_INTERVAL: Duration = Duration::from_micros(5);
 
 /// Makes [`poll`] check from now on. Call it before anything is buffered.
@@ -46,13 +47,13 @@ pub(crate) fn ensure_watched() {
     }
 }
 
-/// How many forks lie between the first process and this one, as far as they were detected.
+/// How many detected forks lie between the first process and this one.
 #[inline]
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Detects a fork, cheaply. Pass the time if you have asked for it anyway: then most calls need no system call.
+/// Detects a fork, cheaply. Pass the time if you have it: then most calls make no system call.
 #[inline]
 pub(crate) fn poll(now: Option<SystemTime>) {
     if IS_WATCHED.load(Ordering::Relaxed) {
@@ -63,7 +64,7 @@ pub(crate) fn poll(now: Option<SystemTime>) {
 #[inline]
 fn poll_watched(now: Option<SystemTime>) {
     let (from, until) = LAST_POLL.try_with(Cell::get).unwrap_or((UNIX_EPOCH, UNIX_EPOCH));
-    // A clock that was set back must not suppress the check.
+    // If the clock was set back, check.
     if !now.is_some_and(|now| from <= now && now < until) {
         poll_now(now);
     }
@@ -79,22 +80,22 @@ fn poll_now(now: Option<SystemTime>) {
     }
 }
 
-/// The id of this process, as of the last check: asking the system costs more than rendering a record. From the first
-/// call on, events check by themselves.
+/// The id of this process, as of the last check: asking the system would cost more than formatting a record. Events check
+/// from the first call on.
 #[inline]
 pub(crate) fn process_id() -> u32 {
     ensure_watched();
     PROCESS.load(Ordering::Relaxed)
 }
 
-/// Makes the process in which a value is created known.
+/// Notes the id of the process that creates the first lock, so that a fork after it is detected.
 fn note_process() {
     if PROCESS.load(Ordering::Relaxed) == 0 {
         check();
     }
 }
 
-/// [`poll`] without a shortcut: one system call.
+/// Detects a fork with one system call.
 pub(crate) fn check() {
     let id = process::id();
     let known = PROCESS.load(Ordering::Relaxed);
@@ -105,9 +106,7 @@ pub(crate) fn check() {
     }
 }
 
-// --- the threads of a child
-
-/// Has `callback` run once in each child, with its first record or flush, to start the threads that it lacks.
+/// Registers a callback that starts threads in a child. It runs once in each child, with its first record or flush.
 pub(crate) fn on_restart(callback: fn()) {
     let mut all = RESTARTS.write();
     if !all.iter().any(|known| ptr::fn_addr_eq(*known, callback)) {
@@ -121,7 +120,7 @@ pub(crate) fn is_restart_due() -> bool {
     IS_RESTART_DUE.load(Ordering::Relaxed)
 }
 
-/// Runs the callbacks of [`on_restart`] once per child. Call it with no lock held.
+/// Runs the callbacks of [`on_restart`], once in each child. Hold no lock.
 pub(crate) fn restart() {
     if is_restart_due() && IS_RESTART_DUE.swap(false, Ordering::Relaxed) {
         let all = RESTARTS.get();

@@ -387,9 +387,13 @@ impl LoggingGuard {
         }
     }
 
-    /// Names in `RUST_LOG` that no call site has, so that they have no effect; what was seen, and the nearest of it.
+    /// Names in `RUST_LOG` that no call site has, so that they have no effect; what was seen, and the nearest of it. None
+    /// where nothing has logged yet: the guard was dropped too early to say.
     fn unmatched(&self) -> Option<String> {
         let targets = self.seen.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        if targets.is_empty() {
+            return None;
+        }
         let has = |name: &str| targets.iter().any(|target| is_below(target, name));
         let unmatched: Vec<_> = self.asked.iter().filter(|name| *name != "root" && !has(name)).collect();
         let first = *unmatched.first()?;

@@ -8,7 +8,7 @@ pub(crate) struct WeakList<T: ?Sized + 'static>(ForkRwLock<Vec<Weak<T>>>);
 
 impl<T: ?Sized> WeakList<T> {
     pub(crate) const fn new() -> Self {
-        Self(ForkRwLock::first(Vec::new()))
+        Self(ForkRwLock::for_static(Vec::new()))
     }
 
     /// Adds it, once.

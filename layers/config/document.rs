@@ -253,7 +253,7 @@ impl Config {
         // `parse` sets the root to WARN if the directives do not name it.
         let is_level = |item: &str| !item.contains('=') && item.trim().parse::<Severity>().is_ok();
         let names_root = directives.split(',').any(is_level) || directives.contains("root=");
-        let levels = loggers.snapshot().into_iter().filter_map(|declared| Some((declared.name, declared.level?)));
+        let levels = loggers.snapshot().into_iter().filter_map(|(name, logger)| Some((name, logger.level?)));
         let levels: Vec<_> = levels.filter(|(name, _)| names_root || !name.is_empty()).collect();
         self.set_levels(&levels);
         Ok(())

@@ -237,7 +237,7 @@ fn at_file(at: Option<Position>, file: &'static String) -> Option<Position> {
 
 /// The same text for ever: a position is copied too often to own one. There are only as many as files.
 fn interned(text: &str) -> &'static String {
-    static NAMES: ForkMutex<BTreeSet<&'static String>> = ForkMutex::first(BTreeSet::new());
+    static NAMES: ForkMutex<BTreeSet<&'static String>> = ForkMutex::for_static(BTreeSet::new());
     let mut names = NAMES.get();
     if let Some(known) = names.iter().find(|known| **known == text) {
         return known;

@@ -111,8 +111,8 @@
 //! |---|---|
 //! | `http_json` (`Http`) | `url`, `body` (`lines`, `array`, `single`), `content_type` |
 //! | `elasticsearch` (`Elasticsearch`) | `url`, `data_stream`, `index` or `daily_index` |
-//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `target_label` (a name, or null for none), `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant` |
-//! | `splunk_hec` (`SplunkHec`) | `url`, `token`, `host`, `source`, `sourcetype`, `index` |
+//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `target_label` (a name, or null for none), `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant`, `protobuf` |
+//! | `splunk_hec` (`SplunkHec`) | `url`, `token`, `host`, `source`, `sourcetype`, `index`, `acks` (seconds), `raw` |
 //! | `datadog` (`Datadog`) | `site`, `api_key`, `source`, `service`, `host`, `tags` |
 //! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
 //! | `logstash` (`Logstash`) | `url` |

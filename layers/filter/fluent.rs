@@ -8,10 +8,10 @@ use unic_langid::LanguageIdentifier;
 use super::Catalog;
 use crate::{Error, Record, Value};
 
-/// Messages of [Project Fluent](https://projectfluent.org), by language.
+/// Messages of [Project Fluent](https://projectfluent.org), in one language or several.
 ///
-/// Fields of the record are the arguments: those of the event, of its spans and the global ones, in this order. Plurals and
-/// numbers follow the language.
+/// The arguments are the record's fields: those of the event, then of its spans, then the global ones. Plurals and numbers
+/// follow the rules of the language.
 ///
 /// ```
 /// use tracing_strata::{Record, Severity, filter::{Catalog, Fluent}};
@@ -31,23 +31,24 @@ use crate::{Error, Record, Value};
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 pub struct Fluent {
-    /// In the order in which they are asked.
+    /// In the order they are tried.
     languages: Vec<FluentBundle<FluentResource>>,
 }
 
 impl Fluent {
-    /// Messages of one language, such as `de` or `pt-BR`, in Fluent's syntax.
+    /// Parses the messages of one language, such as `de` or `pt-BR`.
     ///
     /// # Errors
-    /// That is not a language, or the text has a mistake (with its line), or a message twice.
+    /// The language is not a language identifier, or the messages have a syntax error (the error names the line) or define
+    /// a key twice.
     pub fn parse(language: &str, messages: &str) -> Result<Self, Error> {
         Ok(Self { languages: vec![bundle(language, messages)?] })
     }
 
-    /// Another language, for keys that the ones before it do not have.
+    /// Adds a language, for keys that the languages before it lack.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// Those of [`parse`](Self::parse).
     pub fn or(mut self, language: &str, messages: &str) -> Result<Self, Error> {
         self.languages.push(bundle(language, messages)?);
         Ok(self)
@@ -64,7 +65,7 @@ fn bundle(language: &str, messages: &str) -> Result<FluentBundle<FluentResource>
         Error::config(format_args!("Fluent messages in {language:?}, line {line}: {what}"))
     })?;
     let mut bundle = FluentBundle::new_concurrent(vec![id]);
-    // Marks around arguments, for texts of mixed direction; a log escapes them.
+    // Isolating marks are for text of mixed direction; a log would escape them.
     bundle.set_use_isolating(false);
     bundle.add_resource(resource).map_err(|errors| {
         let what = errors.first().map(ToString::to_string).unwrap_or_default();
@@ -75,10 +76,8 @@ fn bundle(language: &str, messages: &str) -> Result<FluentBundle<FluentResource>
 
 impl Catalog for Fluent {
     fn message(&self, key: &str, record: &Record, out: &mut String) -> bool {
-        let found =
-            |bundle: &&FluentBundle<FluentResource>| bundle.get_message(key).is_some_and(|m| m.value().is_some());
-        let Some(bundle) = self.languages.iter().find(found) else { return false };
-        let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else { return false };
+        let mut patterns = self.languages.iter().filter_map(|bundle| Some((bundle, bundle.get_message(key)?.value()?)));
+        let Some((bundle, pattern)) = patterns.next() else { return false };
         let mut arguments = FluentArgs::new();
         let spans = record.spans().flat_map(|span| span.fields().iter());
         let globals = record.globals().into_iter().flat_map(|globals| globals.iter());

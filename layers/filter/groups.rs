@@ -1,4 +1,4 @@
-//! Counts refused records by kind, and keeps one of each to show: a bounded table by call site and chosen fields.
+//! Groups of similar records: a bounded table that counts the refused records of each and keeps one for the summary.
 
 use std::{
     borrow::Cow,
@@ -18,22 +18,22 @@ use crate::{
     record::OwnedRecord,
 };
 
-/// How many kinds are in the table at most, by default.
+/// The default of `max_keys`.
 const MAX_KEYS: usize = 1_024;
 
-/// Counters of a filter that refuses similar records.
+/// Counters of [`RateLimit`](super::RateLimit) or [`Sample`](super::Sample).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimilarStats {
-    /// How many kinds of records are in the table now.
+    /// How many groups of similar records are in the table now.
     pub keys: u64,
-    /// How many records were refused.
+    /// How many records were refused so far.
     pub refused: u64,
-    /// How many kinds were evicted from the table; the next record of such a kind counts as its first.
+    /// How many groups were evicted so far. The next record of such a group counts as its first.
     pub evicted: u64,
 }
 
-/// What the filters have in common: which records are similar, and the table of them. Clones share the table.
+/// What the two filters share: which records are similar, and the table of their groups. Clones share the table.
 #[derive(Clone)]
 pub(super) struct Grouping {
     pub(super) fields: Vec<Cow<'static, str>>,
@@ -46,32 +46,32 @@ pub(super) struct Grouping {
 /// The setters of a filter with a field `grouping`.
 macro_rules! grouping_setters {
     () => {
-        /// Also distinguishes records by the value of a field: the event's, its spans', or a global one. Call it again for
-        /// more fields.
+        /// Also groups records by the value of a field, which may belong to the event, its spans or the globals. Call it
+        /// once for each field.
         pub fn by(mut self, field: impl Into<std::borrow::Cow<'static, str>>) -> Self {
             self.grouping.fields.push(field.into());
             self
         }
 
-        /// From which severity on records always pass (default: ERROR). `Severity::OFF`: none does.
+        /// Records of this severity and above always pass (default: ERROR). With `Severity::OFF`, none does.
         pub fn always_pass_from(mut self, level: impl Into<Severity>) -> Self {
             self.grouping.always_pass_from = level.into();
             self
         }
 
-        /// How many kinds are in the table at most (default: 1,024). A new one evicts the least recently seen.
+        /// How many groups the table holds at most (default: 1,024). A new one evicts one that was not seen lately.
         pub fn max_keys(mut self, keys: usize) -> Self {
             self.grouping.max_keys = keys;
             self
         }
 
-        /// Where the (monotonic) time comes from.
+        /// The clock for periods (default: [`SystemClock`](crate::clock::SystemClock)). Only its monotonic time counts.
         pub fn clock(mut self, clock: impl Clock) -> Self {
             self.grouping.clock = std::sync::Arc::new(clock);
             self
         }
 
-        /// A snapshot of its counters.
+        /// A reading of the counters, which clones share.
         pub fn stats(&self) -> super::SimilarStats {
             self.grouping.stats()
         }
@@ -84,23 +84,23 @@ pub(super) use grouping_setters;
 struct Groups {
     hasher: RandomState,
     table: ForkMutex<Table>,
-    /// A summary is due.
+    /// A summary is due: read without the lock.
     is_due: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
     groups: HashMap<u64, Group>,
-    /// In order of arrival; a kind that was seen since gets a second chance.
+    /// In order of arrival. A group that was seen since gets a second chance.
     order: VecDeque<u64>,
-    /// To be reported.
+    /// To be reported next.
     due: Vec<Refused>,
-    /// When the next summary is due, if any record was refused.
+    /// When the next other summary becomes due, if any record was refused.
     next: Option<Duration>,
     stats: SimilarStats,
 }
 
-/// One kind of records.
+/// The records of one key.
 #[derive(Default)]
 pub(super) struct Group {
     /// When its current period began.
@@ -133,12 +133,12 @@ impl Grouping {
     }
 
     pub(super) fn stats(&self) -> SimilarStats {
-        self.groups.table().stats
+        let table = self.groups.table();
+        SimilarStats { keys: table.groups.len() as u64, ..table.stats }
     }
 
-    /// Decides about a record. `decide` gets its group, whether that is new, and the time; it returns whether the record
-    /// passes, and whether the summary of what was refused before is due now. At the latest it is due after `period`, with
-    /// the next record.
+    /// Decides about a record. `decide` gets its group, whether that is new, and the time. It returns whether the record
+    /// passes, and whether the summary of those refused before is due now. After `period` the summary is due in any case.
     pub(super) fn decide(
         &self,
         record: &Record,
@@ -155,7 +155,6 @@ impl Grouping {
                 table.evict();
             }
             table.order.push_back(key);
-            table.stats.keys += 1;
         }
         let group = table.groups.entry(key).or_insert_with(|| Group { began: now, ..Group::default() });
         group.was_seen = !is_new;
@@ -169,8 +168,7 @@ impl Grouping {
                 Some(refused) => refused.count += 1,
                 None => group.refused = Some(Refused { first: record.keep(), count: 1 }),
             }
-            let due = group.began.saturating_add(period);
-            table.next = Some(table.next.map_or(due, |next| next.min(due)));
+            table.next = earlier(table.next, group.began.saturating_add(period));
         }
         if !table.due.is_empty() || table.next.is_some_and(|next| now >= next) {
             self.groups.is_due.store(true, Ordering::Relaxed);
@@ -195,7 +193,7 @@ impl Grouping {
                 if all || now >= until {
                     due.extend(group.refused.take());
                 } else {
-                    *next = Some(next.map_or(until, |next| next.min(until)));
+                    *next = earlier(*next, until);
                 }
             }
         }
@@ -205,7 +203,7 @@ impl Grouping {
     }
 
     /// Similar records have the same key. Without a call site they are compared by source location, and without that, by
-    /// message. (Two kinds share a key as rarely as somebody guesses a random number of 64 bits.)
+    /// message. The hash is seeded at random: nobody can log records that collide on purpose.
     fn key(&self, record: &Record) -> u64 {
         let mut hasher = self.groups.hasher.build_hasher();
         match record.call_site() {
@@ -227,7 +225,7 @@ impl Grouping {
 
 impl Groups {
     fn table(&self) -> MutexGuard<'_, Table> {
-        // What was refused before a fork is the parent's to report.
+        // The parent reports what was refused before the fork.
         let reset_in_child = |table: &mut Table| {
             table.due.clear();
             table.next = None;
@@ -238,7 +236,7 @@ impl Groups {
 }
 
 impl Table {
-    /// Evicts one kind; its summary becomes due.
+    /// Evicts one group; its summary becomes due.
     fn evict(&mut self) {
         while let Some(key) = self.order.pop_front() {
             let Some(group) = self.groups.get_mut(&key) else { continue };
@@ -249,22 +247,25 @@ impl Table {
             self.due.extend(group.refused.take());
             self.groups.remove(&key);
             self.stats.evicted += 1;
-            self.stats.keys -= 1;
             return;
         }
-        // Unreachable: each kind is in the order.
+        // Unreachable: each group is in the order.
         self.groups.clear();
     }
 }
 
 impl Refused {
-    /// The first record that was refused, with the number of all.
+    /// The first refused record, with the number of all.
     fn summary(&self) -> Record {
         let mut summary = Record::clone(&self.first);
         summary.set_message(&format!("{} … {} similar", self.first.message(), self.count));
         summary.set("similar", self.count);
         summary
     }
+}
+
+fn earlier(next: Option<Duration>, due: Duration) -> Option<Duration> {
+    Some(next.map_or(due, |next| next.min(due)))
 }
 
 fn hash_value(value: Option<Value<'_>>, hasher: &mut impl Hasher) {

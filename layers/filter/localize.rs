@@ -1,4 +1,4 @@
-//! Messages in the reader's language.
+//! Messages in the language of the reader.
 
 use std::{
     fmt,
@@ -11,16 +11,17 @@ use std::{
 use super::Transform;
 use crate::Record;
 
-/// Messages by key, with the fields of the record as their arguments. The feature `fluent` has one: `filter::Fluent`.
+/// Messages by key. A record's fields are the arguments. With the feature `fluent`, `filter::Fluent` is one.
 pub trait Catalog: Send + Sync + 'static {
-    /// Appends the message of that key; `false` if there is none, or if it lacks an argument.
+    /// Appends the message of a key to `out`. Returns `false` if there is no such message, or if the record lacks a field
+    /// that it needs.
     fn message(&self, key: &str, record: &Record, out: &mut String) -> bool;
 }
 
-/// Replaces messages by those of a [`Catalog`], for one handler: operators read the text of the source, users theirs.
+/// Replaces messages by those of a [`Catalog`], for one handler: users read their language, operators the original.
 ///
-/// The key is the event's field `message_key`. Records without one stay as they are. So do those whose key the catalog does
-/// not have; [`missing`](Self::missing) counts them.
+/// The key is the event's field `message_key`. A record without one, or with one that the catalog lacks, keeps its message;
+/// [`missing`](Self::missing) counts the latter.
 ///
 /// ```
 /// use tracing_strata::{Record, filter::{Catalog, Localize}, output::Stream, prelude::*};
@@ -55,12 +56,12 @@ struct Inner {
 }
 
 impl Localize {
-    /// Messages of a catalog.
+    /// Takes the messages from a catalog.
     pub fn new(catalog: impl Catalog) -> Self {
         Self(Arc::new(Inner { catalog: Box::new(catalog), missing: AtomicU64::new(0) }))
     }
 
-    /// How many records had a key without a message.
+    /// How many records kept their message because the catalog had none for their key.
     pub fn missing(&self) -> u64 {
         self.0.missing.load(Ordering::Relaxed)
     }

@@ -1,21 +1,21 @@
-//! What a handler gets: a [`Filter`] decides, a [`Transform`] changes a copy.
+//! What reaches a handler: a [`Filter`] decides, a [`Transform`] changes a copy.
 //!
-//! Python: `logging.Filter`. There one filter may do both, and later handlers see its changes; here a transform changes a
-//! copy that only its own handler sees.
+//! Python: `logging.Filter`. There, one filter may do both, and later handlers see its changes. Here, only a transform
+//! changes records, and only its own handler sees the changes.
 
 #[cfg(feature = "fluent")]
 mod fluent;
 mod groups;
-mod limit;
 mod localize;
+mod rate_limit;
 mod sample;
 
 #[cfg(feature = "fluent")]
 pub use self::fluent::Fluent;
 pub use self::{
     groups::SimilarStats,
-    limit::RateLimit,
     localize::{Catalog, Localize},
+    rate_limit::RateLimit,
     sample::Sample,
 };
 use crate::{Record, record::is_below};
@@ -32,10 +32,11 @@ pub trait Filter: Send + Sync + 'static {
     /// Whether the record passes.
     fn passes(&self, record: &Record) -> bool;
 
-    /// Emits summaries of refused records, for filters that count them. Called after each decision, before the record
-    /// itself goes on, and with `all` when the handler is flushed or ends. `emit` runs a handler: hold no lock.
+    /// Emits summaries of refused records, if the filter counts them: those that are due, or all. Called after each
+    /// decision, before the record itself goes on, and with `all` when the handler is flushed or dropped. `emit` runs a
+    /// handler: hold no lock.
     ///
-    /// Provided: does nothing.
+    /// Default: does nothing.
     fn drain_summaries(&self, all: bool, emit: &mut dyn FnMut(&Record)) {
         (_, _) = (all, emit);
     }
@@ -70,15 +71,19 @@ impl<F: Fn(&mut Record) + Send + Sync + 'static> Transform for F {
     }
 }
 
-/// Passes the records of a logger and of those below it: `shop.db` passes `shop.db` and `shop::db::pool`, not
-/// `shop.dbx`. The empty name passes all.
+/// Passes the records of a logger and of those below it. Python: `logging.Filter(name)`.
 ///
-/// Python: `logging.Filter(name)`.
+/// ```
+/// use tracing_strata::{Record, Severity, filter::{Filter, TargetPrefix}};
+///
+/// let passes = |target| TargetPrefix::new("shop.db").passes(&Record::new(Severity::INFO, target, ""));
+/// assert!(passes("shop.db") && passes("shop::db::pool") && !passes("shop.dbx"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TargetPrefix(String);
 
 impl TargetPrefix {
-    /// The records of `name` and below.
+    /// The records of `name` and below. The empty name passes all.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Record, Severity, clock::Clock};
 
-/// Passes one in N records of each call site. The others are refused, counted, and reported in one record:
+/// Passes one in N similar records. The others are refused, counted, and reported in one record:
 /// `cache miss … 99 similar`.
 ///
 /// ```
@@ -22,16 +22,16 @@ use crate::{Record, Severity, clock::Clock};
 /// ```
 ///
 /// # What is never refused
-/// ERROR and above ([`always_pass_from`](Self::always_pass_from)); by call site, the first of its kind.
+/// ERROR and above ([`always_pass_from`](Self::always_pass_from)). Outside of traces, the first of similar records.
 ///
 /// # Traces
-/// The trace id decides: all processes with the same N decide alike, and like OpenTelemetry's `TraceIdRatioBased`. Records
-/// outside of a trace are sampled by call site.
+/// The trace id decides: all processes with the same N sample the same traces, as OpenTelemetry's `TraceIdRatioBased` does.
+/// Records outside of a trace are sampled by call site.
 ///
 /// # The summary
-/// As for [`RateLimit`](super::RateLimit): before the next record of its kind that passes; after
-/// [`summary_interval`](Self::summary_interval) (default: a minute), with a record of any kind; at a flush, and at the
-/// end. Clones share the table.
+/// Similar records and summaries are those of [`RateLimit`](super::RateLimit). A summary is emitted before the next similar
+/// record that passes; with a record of any kind after [`summary_interval`](Self::summary_interval); and when the handler
+/// is flushed or dropped. Clones share the table.
 #[derive(Clone)]
 pub struct Sample {
     one_in: u64,
@@ -41,7 +41,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// One in `n` records of each call site, the first one first. One in one: all.
+    /// One in `n` similar records, beginning with the first. An `n` of 0 or 1 passes all.
     pub fn one_in(n: u32) -> Self {
         Self {
             one_in: u64::from(n).max(1),
@@ -51,12 +51,12 @@ impl Sample {
         }
     }
 
-    /// All records of one in `n` traces.
+    /// All records of one in `n` traces. An `n` of 0 or 1 passes all.
     pub fn traces(n: u32) -> Self {
         Self { by_trace: true, ..Self::one_in(n) }
     }
 
-    /// How long refused records wait for their summary while other records come (default: a minute).
+    /// How long refused records wait for their summary at most, as long as other records arrive (default: 60 s).
     pub fn summary_interval(mut self, time: Duration) -> Self {
         self.summary_interval = time;
         self
@@ -94,7 +94,7 @@ impl Filter for Sample {
     }
 }
 
-/// The lower half of the id, as a fraction, is below the ratio.
+/// As OpenTelemetry: the lower 63 bits of the id, as a fraction, are below the ratio.
 fn is_sampled(trace_id: u128, one_in: u64) -> bool {
     (trace_id as u64) >> 1 < (1 << 63) / one_in
 }

@@ -1,11 +1,10 @@
-//! Locks that a child of `fork` can take although a thread of the parent held them.
+//! Locks that a child of `fork` can take even if a thread of the parent held them.
 //!
-//! A child has all locks of the process as they were, and of its threads only the one that forked. A lock that another
-//! thread held stays locked for ever. These locks know the process that owns them: a child that cannot get one abandons
-//! it and uses a new one instead.
+//! A child has all locks of its parent as they were, but only the thread that forked. A lock that another thread held stays
+//! locked for ever. These locks know which process owns them: a child that cannot get one abandons it for a new one.
 //!
-//! An uncontended lock costs two loads more than std's. A thread that has to wait first checks whether the process was
-//! forked: a system call, where it waits anyway.
+//! Taking a free lock costs two loads more than std's. A thread that has to wait first checks for a fork, with a system
+//! call.
 
 use std::{
     fmt, hint,
@@ -20,16 +19,16 @@ use std::{
 
 use super::{check, generation, note_process};
 
-/// How long a child waits for a lock before it takes it for one that the parent held.
+/// How long a child waits for a lock before it assumes that the parent held it.
 const TIMEOUT: Duration = Duration::from_millis(100);
 /// How often to spin before each new attempt, and before blocking.
 const SPINS: [u32; 6] = [1, 2, 4, 8, 16, 32];
-/// Set in a generation while a thread claims the lock for its process: others wait for it.
+/// Set in the generation while a thread claims the lock for its process. Others wait meanwhile.
 const CLAIMED: u64 = 1 << 63;
 
-/// A lock and its replacements: the last one counts.
+/// A lock and its replacements. The last one is in use.
 struct LockChain<L> {
-    /// The process that owns it.
+    /// The fork generation of the process that owns it.
     generation: AtomicU64,
     first: Node<L>,
 }
@@ -68,9 +67,9 @@ impl<L> LockChain<L> {
         self.last_node().next.get_or_init(|| Box::new(Node { lock, next: OnceLock::new() }));
     }
 
-    /// Spins for a moment. `None` if the lock is held, or belongs to another process.
+    /// Tries for a moment. `None` if the lock is held, or belongs to another process.
     #[inline]
-    fn try_this<'a, G>(&'a self, try_lock: impl Fn(&'a L) -> TryLockResult<G>) -> Option<G> {
+    fn spin<'a, G>(&'a self, try_lock: impl Fn(&'a L) -> TryLockResult<G>) -> Option<G> {
         if !self.is_of_this_process() {
             return None;
         }
@@ -87,7 +86,7 @@ impl<L> LockChain<L> {
         })
     }
 
-    /// In a child: claims the lock and calls `reset_in_child`, or appends a new lock made by `fresh`.
+    /// In a child: claims the lock and calls `reset_in_child`, or appends a lock made by `fresh` if the parent held it.
     #[cold]
     fn inherit<'a, G>(
         &'a self,
@@ -111,7 +110,7 @@ impl<L> LockChain<L> {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            // One thread does it for all.
+            // One thread claims it for all.
             if self.generation.compare_exchange(known, now | CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 let _release = ReleaseClaim(&self.generation, now);
                 match &mut guard {
@@ -124,7 +123,7 @@ impl<L> LockChain<L> {
     }
 }
 
-/// Ends the claim, also when the closure panics.
+/// Ends the claim, even if the closure panics.
 struct ReleaseClaim<'a>(&'a AtomicU64, u64);
 
 impl Drop for ReleaseClaim<'_> {
@@ -146,7 +145,7 @@ fn unpoisoned<G>(result: TryLockResult<G>) -> Option<G> {
 pub(crate) struct ForkMutex<T>(LockChain<(Mutex<T>, Condvar)>);
 
 impl<T> ForkMutex<T> {
-    pub(crate) const fn of(generation: u64, value: T) -> Self {
+    const fn of(generation: u64, value: T) -> Self {
         Self(LockChain::new(generation, (Mutex::new(value), Condvar::new())))
     }
 
@@ -156,15 +155,15 @@ impl<T> ForkMutex<T> {
     }
 
     /// For statics: it belongs to the first process.
-    pub(crate) const fn first(value: T) -> Self {
+    pub(crate) const fn for_static(value: T) -> Self {
         Self::of(0, value)
     }
 
-    /// Locks it. In a child, `reset_in_child` first discards what belongs to the parent; where the lock cannot be had,
-    /// `fresh` makes a new value.
+    /// Locks it. In a child, `reset_in_child` first discards what belongs to the parent, or `fresh` makes a new value if the
+    /// parent held the lock.
     #[inline]
     pub(crate) fn lock(&self, reset_in_child: impl FnOnce(&mut T), fresh: impl FnOnce() -> T) -> MutexGuard<'_, T> {
-        if let Some(guard) = self.0.try_this(|(lock, _)| lock.try_lock()) {
+        if let Some(guard) = self.0.spin(|(lock, _)| lock.try_lock()) {
             return guard;
         }
         if !self.0.is_of_this_process() {
@@ -177,7 +176,7 @@ impl<T> ForkMutex<T> {
         self.0.last().0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// [`lock`](Self::lock) for a value that is as good in a child, or as good as new.
+    /// [`lock`](Self::lock) for a value that a child can use as it is, or as new.
     #[inline]
     pub(crate) fn get(&self) -> MutexGuard<'_, T>
     where
@@ -186,7 +185,7 @@ impl<T> ForkMutex<T> {
         self.lock(|_| {}, T::default)
     }
 
-    /// Waits for [`notify_all`](Self::notify_all) while `busy`, or until the timeout: then the flag is true.
+    /// Waits for [`notify_all`](Self::notify_all) while `busy` returns true. The flag tells whether it timed out.
     pub(crate) fn wait_while<'a>(
         &'a self,
         guard: MutexGuard<'a, T>,
@@ -215,8 +214,8 @@ impl<T> fmt::Debug for ForkMutex<T> {
     }
 }
 
-/// A read-write lock that survives a fork. A child finds the value as it was, even while another thread read it; only a
-/// fork in the middle of a write resets it to the default.
+/// A read-write lock that survives a fork. A child finds the value as it was, even if another thread was reading it. A fork
+/// in the middle of a write resets it to the default.
 pub(crate) struct ForkRwLock<T>(LockChain<RwLock<T>>);
 
 impl<T> ForkRwLock<T> {
@@ -226,7 +225,7 @@ impl<T> ForkRwLock<T> {
     }
 
     /// For statics: it belongs to the first process.
-    pub(crate) const fn first(value: T) -> Self {
+    pub(crate) const fn for_static(value: T) -> Self {
         Self(LockChain::new(0, RwLock::new(value)))
     }
 }
@@ -234,17 +233,17 @@ impl<T> ForkRwLock<T> {
 impl<T: Clone + Default> ForkRwLock<T> {
     #[inline]
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-        if let Some(guard) = self.0.try_this(RwLock::try_read) {
+        if let Some(guard) = self.0.spin(RwLock::try_read) {
             return guard;
         }
         self.inherit();
         self.0.last().read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hold it briefly and run no user code: a fork meanwhile loses the value.
+    /// Hold the guard briefly and run no user code: a fork meanwhile loses the value.
     #[inline]
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-        if let Some(guard) = self.0.try_this(RwLock::try_write) {
+        if let Some(guard) = self.0.spin(RwLock::try_write) {
             return guard;
         }
         self.inherit();
@@ -263,7 +262,7 @@ impl<T: Clone + Default> ForkRwLock<T> {
         self.read().clone()
     }
 
-    /// Returns the old value: dropping it may run user code, so drop it with no lock held.
+    /// Returns the old value. Dropping it may run user code: hold no lock.
     pub(crate) fn set(&self, value: T) -> T {
         std::mem::replace(&mut self.write(), value)
     }

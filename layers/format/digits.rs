@@ -62,6 +62,34 @@ fn another_second(seconds: i64, last: &Cell<(i64, [u8; 32])>) -> [u8; 32] {
     line
 }
 
+/// How many digits [`put_nanos`] writes.
+pub(super) const NANOS: usize = 19;
+
+/// Nanoseconds since 1970, in the years 2001 to 2286: ten digits of seconds, nine behind them. False in other years.
+#[inline]
+pub(super) fn put_nanos(line: &mut Digits, seconds: i64, nanos: u32) -> bool {
+    if !(1_000_000_000..10_000_000_000).contains(&seconds) {
+        return false;
+    }
+    let seconds = seconds as u64;
+    let (high, low) = ((seconds / 100_000_000) as u32, (seconds % 100_000_000) as u32);
+    // Of these two digits, the first is a zero, and gives way to the last of the seconds.
+    put(line, 9, nanos / 100_000_000);
+    put_eight(line, 11, nanos % 100_000_000);
+    put(line, 0, high);
+    put_eight(line, 2, low);
+    true
+}
+
+#[inline]
+fn put_eight(line: &mut Digits, at: usize, number: u32) {
+    let (high, low) = (number / 10_000, number % 10_000);
+    put(line, at, high / 100);
+    put(line, at + 2, high % 100);
+    put(line, at + 4, low / 100);
+    put(line, at + 6, low % 100);
+}
+
 /// Year, month and day from days since 0000-01-01, without a branch or a division by a variable.
 ///
 /// Source: C. Neri, L. Schneider, "Euclidean affine functions and their application to calendar algorithms",
@@ -85,6 +113,20 @@ fn civil(day: u32) -> (u32, u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nanoseconds_since_1970() {
+        let shown = |seconds, nanos| {
+            let mut line = [b'x'; 48];
+            put_nanos(&mut line, seconds, nanos).then(|| String::from_utf8(line[..NANOS].to_vec()).unwrap())
+        };
+        for (seconds, nanos) in
+            [(1_000_000_000, 0), (1_795_187_836, 123_456_789), (9_999_999_999, 999_999_999), (1_234_567_890, 7)]
+        {
+            assert_eq!(shown(seconds, nanos), Some(format!("{seconds}{nanos:09}")));
+        }
+        assert_eq!([-1, 999_999_999, 10_000_000_000].map(|seconds| shown(seconds, 1)), [None, None, None]);
+    }
 
     #[test]
     fn every_day_of_ten_thousand_years_follows_the_one_before() {

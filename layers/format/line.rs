@@ -6,7 +6,7 @@ use super::digits::Digits;
 use crate::text;
 
 /// Capacity of the stack buffer, in bytes; most lines fit.
-const CAPACITY: usize = 384;
+const CAPACITY: usize = 512;
 /// Short fragments are copied at this fixed width, whatever their length: that needs no call.
 const COPY_WIDTH: usize = 32;
 
@@ -100,7 +100,7 @@ impl<'a> Line<'a> {
     pub(super) fn fragment(&mut self, fragment: &Fragment) {
         let length = fragment.text.len();
         if length > COPY_WIDTH || !self.first_of(&fragment.padded, length) {
-            self.push_long(&fragment.text);
+            self.raw_bytes(&fragment.text);
         }
     }
 
@@ -191,39 +191,53 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Appends a text that needs no escaping: [`is_plain`](text::is_plain). False if it may need some, or there is no room;
+    /// Appends a text that is [not suspicious](text::suspicious), so needs no escaping. False if it is, or there is no room;
     /// then nothing is appended.
     #[inline(always)]
     pub(super) fn push_if_plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
-        let Some(room) = self.spare(text.len()) else { return false };
-        let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
-        self.at += if is_plain { text.len() } else { 0 };
-        is_plain
+        self.push_if(text, text::suspicious::<BRACKET>)
     }
 
-    /// The same, followed by a byte.
+    /// Appends a text [in which `found` finds nothing](text::has_none). False if it does, or there is no room; then nothing is
+    /// appended.
+    #[inline(always)]
+    pub(super) fn push_if(&mut self, text: &str, found: impl Fn(u64) -> u64) -> bool {
+        let Some(room) = self.spare(text.len()) else { return false };
+        let is_clean = copy_if(room, text.as_bytes(), found);
+        self.at += if is_clean { text.len() } else { 0 };
+        is_clean
+    }
+
+    /// The same as [`push_if_plain`](Self::push_if_plain), followed by a byte.
     #[inline(always)]
     pub(super) fn push_if_plain_then<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
         let Some([room @ .., last]) = self.spare(text.len() + 1) else { return false };
-        let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
+        let is_plain = copy_if(room, text.as_bytes(), text::suspicious::<BRACKET>);
         *last = byte;
         self.at += if is_plain { text.len() + 1 } else { 0 };
         is_plain
     }
 
+    /// The same in quotes.
+    #[inline(always)]
+    pub(super) fn quoted_if_plain(&mut self, text: &str) -> bool {
+        let Some([first, room @ .., last]) = self.spare(text.len() + 2) else { return false };
+        if !copy_if(room, text.as_bytes(), text::suspicious::<false>) {
+            return false;
+        }
+        (*first, *last) = (b'"', b'"');
+        self.at += text.len() + 2;
+        true
+    }
+
     /// Escaped text in quotes.
     #[inline(always)]
     pub(super) fn string(&mut self, text: &str) {
-        if let Some([first, room @ .., last]) = self.spare(text.len() + 2) {
-            if copy_plain::<false>(room, text.as_bytes()) {
-                (*first, *last) = (b'"', b'"');
-                self.at += text.len() + 2;
-                return;
-            }
+        if !self.quoted_if_plain(text) {
+            self.byte(b'"');
+            self.escape(text);
+            self.byte(b'"');
         }
-        self.byte(b'"');
-        self.escape(text);
-        self.byte(b'"');
     }
 
     #[cold]
@@ -354,24 +368,22 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Copies, and returns whether the text needs no escaping.
+/// Copies, and returns whether `found` found nothing.
 #[inline(always)]
-fn copy_plain<const BRACKET: bool>(to: &mut [u8], from: &[u8]) -> bool {
-    let found = match from.len() {
-        8..=16 => copy_ends::<8>(to, from).map(|[first, last]| {
-            text::suspicious::<BRACKET>(u64::from_le_bytes(first))
-                | text::suspicious::<BRACKET>(u64::from_le_bytes(last))
-        }),
+fn copy_if(to: &mut [u8], from: &[u8], found: impl Fn(u64) -> u64) -> bool {
+    let all = match from.len() {
+        8..=16 => copy_ends::<8>(to, from)
+            .map(|[first, last]| found(u64::from_le_bytes(first)) | found(u64::from_le_bytes(last))),
         4..8 => copy_ends::<4>(to, from).map(|[first, last]| {
             let (first, last) = (u32::from_le_bytes(first), u32::from_le_bytes(last));
-            text::suspicious::<BRACKET>(u64::from(first) | u64::from(last) << 32)
+            found(u64::from(first) | u64::from(last) << 32)
         }),
         _ => {
             to.copy_from_slice(from);
-            return text::is_plain::<BRACKET>(from);
+            return text::has_none(from, found);
         }
     };
-    found == Some(0)
+    all == Some(0)
 }
 
 /// Copies a short text as its two ends, which may overlap: without a loop or a call.

@@ -1,7 +1,7 @@
 //! The counters behind a [`Ledger`](super::Ledger).
 //!
-//! They are never freed, so that a receipt holds a plain reference: a record touches no reference count that threads share.
-//! They are used again for another handler once their ledger is gone and all receipts have ended.
+//! They are never freed, so a receipt holds a plain reference: threads do not contend for a reference count. Once the
+//! ledger is gone and all receipts have ended, another handler reuses them.
 
 use std::sync::{
     Arc, Weak,
@@ -14,7 +14,7 @@ use crate::{
     fork::{self, ForkMutex, ForkRwLock},
 };
 
-/// The end of a record. The greatest is the worst, which counts where a record was split.
+/// How a record ended. The greatest is the worst: it counts if the record went to several handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
     Written,
@@ -34,23 +34,23 @@ pub(crate) struct Counters {
     totals: [AtomicU64; Total::COUNT],
     /// The fork generation whose receipts are valid.
     generation: AtomicU64,
-    /// Nobody will flush the handler any more.
+    /// The handler is gone: nobody flushes it any more.
     is_gone: AtomicBool,
 }
 
-/// What is counted seldom: on one counter for all threads.
+/// Rare events: all threads share one counter for each.
 #[derive(Clone, Copy)]
 pub(crate) enum Total {
-    /// Counted as written, and found to be lost.
+    /// Records counted as written that turned out to be lost.
     Reclassified,
     Marked,
     OtherErrors,
     FallbackWritten,
-    /// Losses for `flush_all` to report.
+    /// All losses that `flush_all` reports.
     Lost,
-    /// Of those, the ones it has reported.
+    /// Losses that `flush_all` has reported.
     Reported,
-    /// Losses by dropped receipts that nobody knows of.
+    /// Receipts dropped since the last report of them.
     Unfinished,
 }
 
@@ -58,22 +58,22 @@ impl Total {
     const COUNT: usize = 7;
 }
 
-/// What one thread has counted. Only that thread writes here, so it needs no read-modify-write. (All threads without a slot
-/// share the last one, and do.)
+/// The counters of one thread. Only that thread writes them, so a plain store is enough. Threads without a slot share the
+/// last ones and need atomic additions.
 #[derive(Default)]
 #[repr(align(128))]
 struct ThreadCounters {
     /// Records that ended within the call.
     immediate: [AtomicU64; ENDS],
-    /// Records whose receipt was taken.
+    /// Records whose receipts were taken.
     taken: AtomicU64,
-    /// Of those, the ones that have ended.
+    /// Of the taken ones, those that have ended.
     deferred: [AtomicU64; ENDS],
 }
 
-static UNUSED: ForkMutex<Vec<&'static Counters>> = ForkMutex::first(Vec::new());
+static UNUSED: ForkMutex<Vec<&'static Counters>> = ForkMutex::for_static(Vec::new());
 /// Held while receipts from before a fork are voided.
-static VOIDING: ForkMutex<()> = ForkMutex::first(());
+static VOIDING: ForkMutex<()> = ForkMutex::for_static(());
 
 impl Counters {
     fn new() -> Self {
@@ -81,7 +81,7 @@ impl Counters {
         Self { generation: AtomicU64::new(fork::generation()), ..Self::default() }
     }
 
-    /// For a new ledger.
+    /// For a new ledger: new counters, or idle ones that are used again.
     pub(super) fn acquire(name: &str) -> &'static Self {
         let used = {
             let mut free = UNUSED.get();
@@ -94,7 +94,7 @@ impl Counters {
         counters
     }
 
-    /// The ledger is gone.
+    /// The ledger is gone: another one may use them.
     pub(super) fn release(&'static self) {
         self.reporter.clear();
         UNUSED.get().push(self);
@@ -156,12 +156,12 @@ impl Counters {
         self.add(|thread| &thread.immediate[end as usize], 1);
     }
 
-    /// Adds such ends from before the ledger was known.
+    /// Adds records that ended within their call before the ledger was known.
     pub(crate) fn add_ends(&self, ends: [u64; ENDS]) {
         ends.into_iter().enumerate().for_each(|(end, count)| self.add(|thread| &thread.immediate[end], count));
     }
 
-    /// A receipt is taken. Returns the fork generation it is valid in.
+    /// A receipt was taken. Returns the fork generation it is valid in.
     #[inline]
     pub(super) fn count_taken(&self) -> u64 {
         fork::ensure_watched();
@@ -170,7 +170,7 @@ impl Counters {
         generation
     }
 
-    /// So many records of taken receipts have ended.
+    /// `count` records of taken receipts have ended.
     #[inline]
     pub(super) fn count_deferred_end(&self, end: End, count: u64) {
         self.add(|thread| &thread.deferred[end as usize], count);
@@ -186,7 +186,7 @@ impl Counters {
         generation
     }
 
-    /// Receipts from before a fork are the parent's: here their records count as dropped.
+    /// The parent ends the receipts from before the fork: in the child their records count as dropped.
     #[cold]
     fn void(&self, generation: u64) {
         let _voiding = VOIDING.get();
@@ -212,7 +212,7 @@ impl Counters {
         self.total(total).load(Ordering::Acquire)
     }
 
-    /// Receipts were dropped. Once the handler is gone, the error handler gets that.
+    /// Receipts were dropped. The next flush reports that; if the handler is gone, the error handler gets it now.
     #[cold]
     pub(super) fn count_unfinished(&self, count: u64) {
         self.count(Total::Lost, count);
@@ -222,7 +222,7 @@ impl Counters {
         }
     }
 
-    /// No flush reports losses any more.
+    /// From now on no flush reports losses: the error handler gets them.
     pub(crate) fn handler_is_gone(&self) {
         self.is_gone.store(true, Ordering::Release);
         self.report_unfinished();
@@ -245,11 +245,11 @@ impl Counters {
         lost.saturating_sub(self.total(Total::Reported).swap(lost, Ordering::Relaxed))
     }
 
-    /// `count` written records turned out to be lost. Returns how many there were: no more than are written so far.
+    /// Moves up to `count` records from written to failed. Returns how many: at most as many as were written.
     pub(super) fn reclassify_failed(&self, count: u64) -> u64 {
         let written = self.written();
-        let less = |reclassified: u64| Some(reclassified + count.min(written.saturating_sub(reclassified)));
-        let before = self.total(Total::Reclassified).fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        let more = |reclassified: u64| Some(reclassified + count.min(written.saturating_sub(reclassified)));
+        let before = self.total(Total::Reclassified).fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         let taken = before.map_or(0, |before| count.min(written.saturating_sub(before)));
         self.count(Total::Lost, taken);
         taken
@@ -277,7 +277,7 @@ impl Counters {
     pub(super) fn stats(&self) -> Stats {
         self.void_after_fork();
         let reclassified = self.read(Total::Reclassified);
-        // In this order: what has ended was taken before.
+        // Ended before taken: a record that ends in between then counts as queued, never as less than zero.
         let deferred = self.deferred();
         let taken = self.taken();
         let [written, filtered, dropped, failed] =
@@ -296,14 +296,14 @@ impl Counters {
 
     // --- reporting
 
-    /// Calls the error handler. An error that lost no record counts as another error.
+    /// Calls the error handler. An error without a record also counts in `other_errors`.
     #[cold]
     pub(crate) fn report(&self, error: &Error, record: Option<&Record>, is_other_error: bool) {
         self.count(Total::OtherErrors, u64::from(is_other_error));
         self.reporter.report(&self.name(), error, record, true);
     }
 
-    /// For the last report of something: the default error handler prints it in any case.
+    /// For a final report: the default error handler prints it whatever its interval.
     pub(super) fn report_unthrottled(&self, error: &Error) {
         self.count(Total::OtherErrors, 1);
         self.reporter.report(&self.name(), error, None, false);

@@ -11,7 +11,9 @@ use std::{
 
 use crate::{Error, Record};
 
-/// Gets the errors of a handler. Cheap to clone; clones are the same error handler.
+/// Gets the errors of a handler, on the thread where they happen. Cheap to clone; clones are the same error handler.
+///
+/// Default: [`stderr`](Self::stderr).
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -39,38 +41,35 @@ pub(super) enum Kind {
 const INTERVAL: Duration = Duration::from_secs(10);
 
 impl ErrorHandler {
-    /// Calls `report` for every failure, on the thread where it happens. What `report` logs is counted as dropped. A panic in
-    /// it is ignored.
+    /// Calls `report` for every failure. Records that `report` emits are counted as dropped; a panic in it is ignored.
     pub fn new(report: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
         Self(Kind::Custom(Arc::new(report)))
     }
 
-    /// Prints one line on stderr, at most once in ten seconds for each handler, with the number of failures in between (the
-    /// default). If stderr fails, nothing happens.
+    /// Prints a line on stderr, at most one in ten seconds for each handler, with the number of failures in between. If
+    /// stderr fails, the failures are only counted.
     pub fn stderr() -> Self {
         Self::stderr_every(INTERVAL)
     }
 
-    /// As [`ErrorHandler::stderr`], with another interval; zero prints every failure.
+    /// Like [`stderr`](Self::stderr), with another interval. Zero prints every failure.
     pub fn stderr_every(interval: Duration) -> Self {
         Self(Kind::Stderr { at_most_every: interval })
     }
 
-    /// Does nothing: failures are only counted.
+    /// Does nothing: failures are only counted in the ledger.
     pub fn silent() -> Self {
         Self(Kind::Silent)
     }
 
-    /// An error handler that counts failures, and its counter.
+    /// An error handler that only counts failures, and its counter: for tests.
     pub fn counting() -> (Self, Arc<AtomicU64>) {
         let count = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&count);
-        (
-            Self::new(move |_| {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }),
-            count,
-        )
+        let add = move |_: &Failure<'_>| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        (Self::new(add), count)
     }
 }
 
@@ -90,7 +89,7 @@ impl fmt::Debug for ErrorHandler {
     }
 }
 
-/// One failure of a handler.
+/// One failure of a handler, passed to its [`ErrorHandler`].
 #[derive(Debug)]
 pub struct Failure<'a> {
     pub(super) handler: &'a str,
@@ -109,7 +108,7 @@ impl<'a> Failure<'a> {
         self.error
     }
 
-    /// The record that was not written; `None` if the failure is not about a single one (a flush).
+    /// The record that was not written; `None` if the failure concerns no single record, such as one of a flush.
     pub fn record(&self) -> Option<&'a Record> {
         self.record
     }

@@ -1,4 +1,4 @@
-//! Reports errors to a handler's error handler, not too often.
+//! Calls a handler's error handler; the default one at most once per interval.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     unwind::catch,
 };
 
-/// Calls a handler's error handler. Part of the ledger, so that receipts can report, too.
+/// The error handler of one handler. It belongs to the ledger so that receipts can report as well.
 #[derive(Debug, Default)]
 pub(super) struct ThrottledReporter {
     error_handler: ForkRwLock<ErrorHandler>,
@@ -31,21 +31,21 @@ impl ThrottledReporter {
     }
 
     pub(super) fn set_error_handler(&self, error_handler: ErrorHandler) {
-        // The drop of the old one may be user code.
+        // Dropping the old one may run user code: no lock is held.
         drop(self.error_handler.set(error_handler));
     }
 
-    /// A copy: it is user code, which never runs under a lock.
+    /// A copy: user code never runs under a lock.
     fn error_handler(&self) -> ErrorHandler {
         self.error_handler.get()
     }
 
-    /// Where it `is_throttled`, the default error handler may only count it.
+    /// If `is_throttled`, the default error handler only counts errors that come too soon.
     pub(super) fn report(&self, name: &str, error: &Error, record: Option<&Record>, is_throttled: bool) {
         match self.error_handler().0 {
             Kind::Silent => {}
             Kind::Custom(report) => {
-                // Silenced: what it logs would fail as well, and so on for ever.
+                // What it logs would fail as well, without end.
                 silenced(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
             }
             Kind::Stderr { at_most_every } => {
@@ -72,24 +72,23 @@ impl ThrottledReporter {
 fn report_on_stderr(name: &str, error: &Error, suppressed: u64) {
     let more = if suppressed > 0 { format!(" ({suppressed} more since the last report)") } else { String::new() };
     let plain = escaped(&format!("tracing-strata: handler {name:?}: {error}{more}"));
-    // Where stderr fails, the ledger has the number.
     crate::stdio::stderr_line(&plain);
 }
 
-/// Passes one per interval and counts the others. By the monotonic clock: the wall clock may jump.
+/// Passes one report per interval and counts the others. The clock is monotonic.
 #[derive(Debug, Default)]
 struct Limiter {
     /// Milliseconds since `EPOCH`, plus one; 0 is "never".
     last: AtomicU64,
     suppressed: AtomicU64,
-    /// The fork generation that suppressed them: a child does not report what its parent will.
+    /// The fork generation they were suppressed in: the parent reports its own.
     generation: AtomicU64,
 }
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Limiter {
-    /// If this one may pass: how many were suppressed since the last one.
+    /// `Some` if this report may pass, with the number suppressed since the last one.
     fn pass(&self, interval: Duration) -> Option<u64> {
         self.discard_inherited();
         let now = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
@@ -107,7 +106,7 @@ impl Limiter {
         self.suppressed.store(0, Ordering::Relaxed);
     }
 
-    /// How many were suppressed since the last one. They are reported now.
+    /// The number suppressed since the last report; resets it.
     fn take_suppressed(&self) -> u64 {
         self.discard_inherited();
         self.suppressed.swap(0, Ordering::Relaxed)

@@ -1,11 +1,11 @@
-//! A small number for each thread, so that a counter can have one part for each thread that writes it.
+//! A small number for each thread, so that each thread can have counters of its own.
 
 use std::{
     cell::Cell,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// So many threads at a time have a slot of their own. All others share the slot [`SLOTS`].
+/// How many threads at a time have a slot of their own. All others share the slot with this number.
 pub(super) const SLOTS: usize = 16;
 
 const UNKNOWN: usize = usize::MAX;
@@ -29,7 +29,7 @@ impl Drop for Owner {
     }
 }
 
-/// Of this thread. At its end, it is the shared one.
+/// The slot of this thread. A thread that is ending uses the shared one.
 #[inline]
 pub(super) fn own() -> usize {
     match SLOT.get() {
@@ -40,7 +40,7 @@ pub(super) fn own() -> usize {
 
 #[cold]
 fn acquire() -> usize {
-    // Without an owner, nobody would return it.
+    // Without an owner, nothing would return the slot.
     let is_owned = OWNER.try_with(|_| ()).is_ok();
     let with_lowest = |taken: u32| (is_owned && taken.trailing_ones() < SLOTS as u32).then_some(taken | (taken + 1));
     let before = IN_USE.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);

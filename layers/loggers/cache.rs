@@ -1,7 +1,7 @@
-//! Per thread: thresholds and routes of the targets that it logs with.
+//! A cache per thread: the thresholds and routes of the targets it logs with.
 //!
-//! No locks, and no allocation once a thread has seen its targets. A slot holds its route weakly: a handler that was
-//! removed from its logger is dropped at once, not when some idle thread logs again.
+//! A hit takes no lock and does not allocate. A slot holds its route weakly: a handler removed from its logger is dropped
+//! at once, not when some idle thread logs again.
 
 use std::{
     cell::RefCell,
@@ -13,8 +13,7 @@ use std::{
 };
 
 use super::{
-    handle::Inner,
-    name,
+    Inner, name,
     tree::{Route, Threshold},
 };
 
@@ -22,17 +21,17 @@ use super::{
 const SLOTS: usize = 128;
 
 struct Slot {
-    /// The state of the loggers that this was read from; no two `Loggers` share a number.
+    /// The state of the loggers that this was read from. No two `Loggers` share a number.
     generation: u64,
     target: String,
     threshold: Threshold,
-    /// Dangling until the route is first used.
+    /// Dangling until it is first used.
     route: Weak<Route>,
 }
 
 impl Slot {
     fn empty() -> Self {
-        let threshold = Threshold { floor: 0, exact: false };
+        let threshold = Threshold { minimum: 0, exact: false };
         Self { generation: 0, target: String::new(), threshold, route: Weak::new() }
     }
 }
@@ -86,7 +85,7 @@ pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
     })
 }
 
-/// Calls `take` with the slot of a target, whether it is current, and the thread's stripe. `None` without a slot: the
+/// Calls `take` with the slot of a target, whether it is current, and the thread's stripe. `None` if there is no slot: the
 /// target is too long, or the thread is ending.
 #[inline]
 fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool, usize) -> R) -> Option<R> {
@@ -112,7 +111,7 @@ fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool, 
     CACHE.try_with(in_slots).ok().flatten()
 }
 
-/// Hashes the loggers, too: two `Loggers` that see the same targets in turn must not share slots.
+/// Hashes the address of the loggers as well: two `Loggers` that see the same targets in turn must not share slots.
 #[inline]
 fn index(inner: &Inner, target: &str) -> usize {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::{
+    directives::{Level, Name},
     name,
-    parse::{Level, Name},
-    tree::{Node, Tree},
+    tree::{LoggerState, Tree},
 };
 use crate::{Handler as _, NamedHandler, Severity};
 
@@ -20,7 +20,7 @@ pub struct Explanation {
     level_of: Option<String>,
     filters: usize,
     steps: Vec<Step>,
-    /// `Some` if there is a router and no handler was found: the last resort, if there is one.
+    /// `Some` if there is a router and the record reaches no handler: the last resort, if there is one.
     last_resort: Option<Option<(String, HandlerDecision)>>,
 }
 
@@ -32,13 +32,13 @@ pub enum Decision {
     Enabled,
     /// Everything up to this severity is refused, by [`Loggers::disable`](super::Loggers::disable).
     DisabledUpTo(Severity),
-    /// This very logger is disabled, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
+    /// The logger itself is disabled, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
     LoggerDisabled,
-    /// It is below the level that counts.
+    /// It is below the effective level.
     BelowLevel,
 }
 
-/// One handler of the logger or of one above it.
+/// One handler on the way of a record, from its logger upwards.
 #[derive(Clone, Debug)]
 pub struct Step {
     logger: String,
@@ -50,22 +50,22 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerDecision {
-    /// It gets the record.
+    /// The handler gets the record.
     Gets,
-    /// Its own level is higher.
+    /// The handler's own level, given here, is higher.
     BelowHandlerLevel(Severity),
-    /// It is above this logger, which does not propagate.
+    /// The handler is above this logger, which does not propagate.
     NotReached(String),
 }
 
 impl Explanation {
     pub(super) fn new(tree: &Tree, name: &str, severity: Severity, routed: bool) -> Self {
         let name = &*name::canonical(name);
-        let own = tree.get(name);
+        let own = tree.loggers.get(name);
         let (level, level_of) = tree.effective(name);
         let decision = if severity <= tree.disabled_up_to {
             Decision::DisabledUpTo(tree.disabled_up_to)
-        } else if own.is_some_and(|node| node.disabled) {
+        } else if own.is_some_and(|logger| logger.disabled) {
             Decision::LoggerDisabled
         } else if severity < level || level == Severity::OFF {
             Decision::BelowLevel
@@ -84,7 +84,7 @@ impl Explanation {
             decision,
             level,
             level_of: level_of.map(|name| name::shown(name).to_owned()),
-            filters: own.map_or(0, |node| node.filters.len()),
+            filters: own.map_or(0, |logger| logger.filters.len()),
             steps,
             last_resort: (routed && !found).then(find_last_resort),
         }
@@ -110,28 +110,28 @@ impl Explanation {
         self.decision == Decision::Enabled
     }
 
-    /// The level that counts.
+    /// The effective level.
     pub fn level(&self) -> Severity {
         self.level
     }
 
-    /// The logger that has this level; `None` if there is no level up to the root, so that all records pass.
+    /// The logger that the effective level comes from; `None` if there is none up to the root, so that all records pass.
     pub fn level_of(&self) -> Option<&str> {
         self.level_of.as_deref()
     }
 
-    /// How many filters this logger has; what they decide depends on the record.
+    /// How many filters the logger has. Their decisions depend on the record.
     pub fn filters(&self) -> usize {
         self.filters
     }
 
-    /// The handlers on the way up, in the order in which they get the record, including those that it does not reach.
+    /// The handlers on the way up, in the order they get the record, including those that it does not reach.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The names of the handlers that would get the record, the last resort included if the loggers have a
-    /// [router](super::Loggers::router). Handlers of other layers that these loggers filter are unknown here.
+    /// The names of the handlers that would get the record. They include the last resort if the loggers have a
+    /// [router](super::Loggers::router). Handlers of other layers that use these loggers as a filter are unknown here.
     pub fn receivers(&self) -> Vec<&str> {
         if !self.is_enabled() {
             return Vec::new();
@@ -157,7 +157,7 @@ impl Step {
         &self.handler
     }
 
-    /// What it would do.
+    /// What the handler would do.
     pub fn decision(&self) -> &HandlerDecision {
         &self.decision
     }
@@ -166,8 +166,7 @@ impl Step {
 fn steps_to(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
     let mut end: Option<&str> = None;
     let mut steps = Vec::new();
-    for (logger, node) in tree.upwards(name) {
-        let Node { handlers, propagate, .. } = node;
+    for (logger, LoggerState { handlers, propagate, .. }) in tree.upwards(name) {
         steps.extend(handlers.iter().map(|handler| Step {
             logger: name::shown(logger).to_owned(),
             handler: handler.name().to_owned(),

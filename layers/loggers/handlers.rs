@@ -9,7 +9,7 @@ impl Loggers {
     /// Adds a handler to a logger, unless it is there already.
     ///
     /// # Errors
-    /// As [`Loggers::add`].
+    /// Those of [`Loggers::add`].
     pub fn add_handler(&self, name: &str, handler: NamedHandler) -> Result<(), Error> {
         let name = name::checked(name)?;
         self.change(|tree| {
@@ -21,105 +21,82 @@ impl Loggers {
         })
     }
 
-    /// Removes a handler from a logger. False if it was not there.
+    /// Removes a handler from a logger. Returns false if it was not there.
     pub fn remove_handler(&self, name: &str, handler: &NamedHandler) -> bool {
         let removed = self.change(|tree| {
-            let handlers = &mut tree.get_mut(&name::canonical(name))?.handlers;
+            let handlers = &mut tree.loggers.get_mut(&*name::canonical(name))?.handlers;
             let index = handlers.iter().position(|known| known.is_same(handler))?;
             Some(handlers.remove(index))
         });
         removed.is_some()
     }
 
-    /// The handlers of this very logger, in the order in which they get records.
+    /// The handlers of exactly this logger, in the order they get records.
     pub fn handlers(&self, name: &str) -> Vec<NamedHandler> {
-        self.read_node(name, |node| node.handlers.clone()).unwrap_or_default()
+        self.read_logger(name, |logger| logger.handlers.clone()).unwrap_or_default()
     }
 
-    /// Whether records of a name find any handler, on the way up to the root or to the first logger that does not
-    /// propagate.
+    /// Whether records of a name reach any handler, up to the root or to the first logger that does not propagate. Python:
+    /// `Logger.hasHandlers`.
     pub fn has_handlers(&self, name: &str) -> bool {
-        let tree = self.0.read();
-        for (_, node) in tree.upwards(&name::canonical(name)) {
-            if !node.handlers.is_empty() {
-                return true;
-            }
-            if !node.propagate {
-                return false;
-            }
-        }
-        false
+        self.0.read().propagation(&name::canonical(name)).any(|logger| !logger.handlers.is_empty())
     }
 
     /// Sets whether records go on from this logger's handlers to those above (default: true).
     ///
     /// # Errors
-    /// As [`Loggers::add`].
+    /// Those of [`Loggers::add`].
     pub fn set_propagate(&self, name: &str, propagate: bool) -> Result<(), Error> {
         let name = name::checked(name)?;
-        self.change(|tree| {
-            tree.get_or_create(&name)?.propagate = propagate;
-            Ok(())
-        })
+        self.change(|tree| tree.get_or_create(&name).map(|logger| logger.propagate = propagate))
     }
 
     /// Whether records go on from this logger's handlers to those above.
     pub fn propagate(&self, name: &str) -> bool {
-        self.read_node(name, |node| node.propagate).unwrap_or(true)
+        self.read_logger(name, |logger| logger.propagate).unwrap_or(true)
     }
 
-    /// Adds a filter to a logger, after those before it, unless it is there already. It decides only about records of that
-    /// very name, not about those from below.
+    /// Adds a filter to a logger, after its other filters, unless it is there already. It decides only about records of
+    /// exactly that name, not about those of loggers below.
     ///
-    /// It decides only about records that go through these loggers' own layer ([`into_layer`](Self::into_layer) or a
-    /// [`router`](Self::router)): in front of another layer, as in `.with_filter(loggers)`, there is no record yet. There,
-    /// give the filter to the handler, with [`HandlerExt::filter`](crate::HandlerExt::filter).
+    /// The records must go through these loggers' own layer ([`into_layer`](Self::into_layer)) or
+    /// [`router`](Self::router). In front of another layer, as in `.with_filter(loggers)`, there is no record yet: give the
+    /// filter to the handler, with [`HandlerExt::filter`](crate::HandlerExt::filter).
     ///
     /// # Errors
-    /// As [`Loggers::add`].
+    /// Those of [`Loggers::add`].
     pub fn add_filter(&self, name: &str, filter: Arc<dyn Filter>) -> Result<(), Error> {
         let name = name::checked(name)?;
-        self.change(|tree| {
-            let filters = &mut tree.get_or_create(&name)?.filters;
-            if !filters.iter().any(|known| is_same(known, &filter)) {
-                filters.push(Arc::clone(&filter));
-            }
-            Ok(())
-        })
+        self.change(|tree| tree.get_or_create(&name).map(|logger| logger.add_filter(Arc::clone(&filter))))
     }
 
-    /// Removes a filter from a logger. False if it was not there.
+    /// Removes a filter from a logger. Returns false if it was not there.
     pub fn remove_filter(&self, name: &str, filter: &Arc<dyn Filter>) -> bool {
         let removed = self.change(|tree| {
-            let filters = &mut tree.get_mut(&name::canonical(name))?.filters;
-            let index = filters.iter().position(|known| is_same(known, filter))?;
-            Some(filters.remove(index))
+            let logger = tree.loggers.get_mut(&*name::canonical(name))?;
+            logger.position(filter).map(|index| logger.filters.remove(index))
         });
         removed.is_some()
     }
 
-    /// The filters of this very logger, in the order in which they decide.
+    /// The filters of exactly this logger, in the order they decide.
     pub fn filters(&self, name: &str) -> Vec<Arc<dyn Filter>> {
-        self.read_node(name, |node| node.filters.clone()).unwrap_or_default()
+        self.read_logger(name, |logger| logger.filters.clone()).unwrap_or_default()
     }
 
-    /// Sets the handler for records that no handler was found for. By default it writes the bare message to stderr, from
-    /// WARN on; `None`: no handler.
+    /// Sets the handler for records that reach no other, or none with `None`. The default one writes the bare message of
+    /// records at WARN and above to stderr.
     ///
     /// Python: `logging.lastResort`.
     pub fn set_last_resort(&self, handler: Option<NamedHandler>) {
         let new = handler.map_or(LastResort::Off, LastResort::Custom);
-        // Dropped with no lock held.
+        // The old one is dropped with no lock held.
         drop(self.change(|tree| std::mem::replace(&mut tree.last_resort, new)));
     }
 
-    /// The handler for records that no handler was found for.
+    /// The handler for records that reach no other.
     pub fn last_resort(&self) -> Option<NamedHandler> {
         let last_resort = self.0.read().last_resort.clone();
         last_resort.handler()
     }
-}
-
-fn is_same(a: &Arc<dyn Filter>, b: &Arc<dyn Filter>) -> bool {
-    std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }

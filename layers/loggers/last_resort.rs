@@ -1,4 +1,4 @@
-//! The handler for records that no handler was found for.
+//! The handler for records that reach no other.
 //!
 //! Python: `logging.lastResort`.
 
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::{Delivery, Error, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, text::is_control};
 
-/// Who gets the records that no logger's handler was found for.
+/// What happens to records that reach no handler.
 #[derive(Clone)]
 pub(super) enum LastResort {
     Stderr,

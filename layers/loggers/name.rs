@@ -1,6 +1,6 @@
-//! Names: `app::db` and `app.db` are one logger, `root` and the empty name are the root.
+//! Names of loggers. `app::db` and `app.db` are one logger; `root` and the empty name are the root.
 //!
-//! In this folder names are canonical: `app.db`, and empty for the root.
+//! Within this folder names are canonical: `app.db`, and empty for the root.
 
 use std::{borrow::Cow, iter};
 
@@ -9,7 +9,7 @@ use crate::{
     record::{ROOT, canonical_bytes},
 };
 
-/// Longest name of a logger, in bytes of its canonical form. Targets may be longer: they are below a logger.
+/// The longest name of a logger, in bytes of its canonical form. Targets may be longer: they are below a logger.
 pub(super) const MAX_BYTES: usize = 256;
 
 /// The canonical form.
@@ -23,7 +23,7 @@ pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The canonical form of a new logger's name.
+/// The canonical form of a name, if it is short enough for a logger.
 pub(super) fn checked(name: &str) -> Result<Cow<'_, str>, Error> {
     let name = canonical(name);
     if name.len() > MAX_BYTES {
@@ -41,14 +41,14 @@ pub(super) fn shown(canonical: &str) -> &str {
     if canonical.is_empty() { ROOT } else { canonical }
 }
 
-/// Calls `show` with a target's canonical form, without allocating. Of a target longer than any logger's name, that is the
-/// longest ancestor that a logger could have; the flag is true for the whole target.
-pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R) -> R {
+/// Calls `read` with a target's canonical form, without allocating. If the target is longer than any logger's name, that is
+/// its longest ancestor that can be a logger, and the flag is false.
+pub(super) fn with_canonical<R>(target: &str, read: impl FnOnce(&str, bool) -> R) -> R {
     if target == ROOT {
-        return show("", true);
+        return read("", true);
     }
     if target.len() <= MAX_BYTES && !target.contains("::") {
-        return show(target, true);
+        return read(target, true);
     }
     let mut buffer = [0; MAX_BYTES];
     let mut length = 0;
@@ -63,12 +63,12 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
         buffer[length] = byte;
         length += 1;
     }
-    let shown = &buffer[..cut.unwrap_or(length)];
-    // Separators are ASCII: this is still UTF-8.
-    show(std::str::from_utf8(shown).unwrap_or_default(), cut.is_none())
+    let canonical = &buffer[..cut.unwrap_or(length)];
+    // Cut at an ASCII separator, it is still UTF-8.
+    read(std::str::from_utf8(canonical).unwrap_or_default(), cut.is_none())
 }
 
-/// A canonical name, then those above it: cut at each separator from the right. The root comes last.
+/// A canonical name and those above it, cut at each separator from the right. The root comes last.
 pub(super) fn with_ancestors(name: &str) -> impl Iterator<Item = &str> {
     iter::successors(Some(name), |name| match name.rfind('.') {
         _ if name.is_empty() => None,

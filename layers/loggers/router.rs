@@ -14,9 +14,9 @@ use crate::{
 /// Passes each record to the handlers of its logger, then to those of the loggers above, up to one that does not
 /// [propagate](Loggers::set_propagate). Made by [`Loggers::router`]; [`Loggers::into_layer`] puts the levels in front.
 ///
-/// As Python's `Logger.handle`, it does not check the levels of loggers. A [disabled](Loggers::set_disabled) logger and a
-/// logger's [filters](Loggers::add_filter) refuse records of that very name. Its ledger counts the worst outcome of a
-/// record at the handlers, as for a [`Tee`](crate::Tee); each handler has a ledger of its own.
+/// Like Python's `Logger.handle`, it does not check the levels of loggers. A [disabled](Loggers::set_disabled) logger and a
+/// logger's [filters](Loggers::add_filter) refuse records of exactly that name. The router's ledger counts the worst
+/// outcome of a record among the handlers, like that of a [`Tee`](crate::Tee). Each handler has its own ledger.
 #[derive(Clone, Debug)]
 pub struct Router {
     loggers: Loggers,
@@ -26,7 +26,7 @@ impl Handler for Router {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let (threshold, route) = cache::route(&self.loggers.0, delivery.target());
-        if threshold.exact && (route.disabled || !passes(&route, &delivery)) {
+        if threshold.exact && (route.disabled || !route.passes(&delivery)) {
             return Ok(Outcome::Filtered);
         }
         to_all(&route.handlers, delivery)
@@ -35,7 +35,21 @@ impl Handler for Router {
     /// Flushes every handler of every logger, after the loggers' filters have emitted their summaries. Returns the first
     /// error; every error goes to its handler's error handler.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        self.flush_each(how)
+        if !how.is_barrier() {
+            let routes: Vec<Arc<Route>> = {
+                let tree = self.loggers.0.read();
+                let filtered = tree.loggers.iter().filter(|(_, logger)| !logger.filters.is_empty());
+                filtered.map(|(name, _)| tree.route(name, 0)).collect()
+            };
+            routes.iter().for_each(|route| route.emit_summaries(true));
+        }
+        let mut all: Vec<NamedHandler> = Vec::new();
+        for handler in self.loggers.0.read().loggers.values().flat_map(|logger| &logger.handlers) {
+            if !all.iter().any(|known| known.is_same(handler)) {
+                all.push(handler.clone());
+            }
+        }
+        flush_each(&all, how)
     }
 
     fn describe(&self) -> Description {
@@ -43,35 +57,18 @@ impl Handler for Router {
     }
 }
 
-/// What the filters of the logger decide. Their summaries go where the logger's records go.
-fn passes(route: &Route, record: &Record) -> bool {
-    let passes = route.filters.iter().all(|filter| filter.passes(record));
-    route.emit_summaries(false);
-    passes
-}
-
 impl Route {
+    /// Asks the filters of the logger.
+    fn passes(&self, record: &Record) -> bool {
+        let passes = self.filters.iter().all(|filter| filter.passes(record));
+        self.emit_summaries(false);
+        passes
+    }
+
+    /// Summaries go where the records of the logger go.
     fn emit_summaries(&self, all: bool) {
         let emit = |summary: &Record| self.handlers.iter().for_each(|handler| handler.emit(summary));
         self.filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { emit }));
-    }
-}
-
-impl Router {
-    fn flush_each(&self, how: &Flush) -> Result<(), Error> {
-        let routes: Vec<Arc<Route>> = {
-            let tree = self.loggers.0.read();
-            tree.iter().filter(|(_, node)| !node.filters.is_empty()).map(|(name, _)| tree.route(name, 0)).collect()
-        };
-        if !how.is_barrier() {
-            routes.iter().for_each(|route| route.emit_summaries(true));
-        }
-        let mut all: Vec<NamedHandler> = Vec::new();
-        for (_, node) in self.loggers.0.read().iter() {
-            let new: Vec<_> = node.handlers.iter().filter(|new| !all.iter().any(|known| known.is_same(new))).collect();
-            all.extend(new.into_iter().cloned());
-        }
-        flush_each(&all, how)
     }
 }
 
@@ -82,7 +79,7 @@ impl Loggers {
         Router { loggers: self.clone() }
     }
 
-    /// A layer with these levels and these handlers. An event is captured once for all of them.
+    /// A layer with these levels and these handlers. An event is captured once for all handlers.
     ///
     /// To add a clock, global fields or an error handler, build it yourself:
     /// `loggers.router().into_layer().globals(…).with_filter(loggers)`.

@@ -1,41 +1,28 @@
 //! All loggers at once, for configurations.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
     Loggers, interest, name,
-    tree::{Node, Tree},
+    tree::{self, LoggerState},
 };
-use crate::{Error, NamedHandler, Severity, filter::Filter};
+use crate::{Error, NamedHandler};
 
-/// The settings of one logger.
-#[derive(Clone)]
-pub(crate) struct LoggerState {
-    /// With dots; empty for the root.
-    pub(crate) name: String,
-    pub(crate) level: Option<Severity>,
-    pub(crate) propagate: bool,
-    pub(crate) disabled: bool,
-    pub(crate) handlers: Vec<NamedHandler>,
-    pub(crate) filters: Vec<Arc<dyn Filter>>,
-}
-
-impl LoggerState {
-    pub(crate) fn new(name: &str) -> Result<Self, Error> {
-        Ok(Self::of(name::checked(name)?.into_owned(), Node::default()))
-    }
-
-    fn of(name: String, node: Node) -> Self {
-        let Node { level, propagate, disabled, handlers, filters } = node;
-        Self { name, level, propagate, disabled, handlers, filters }
-    }
-}
+/// Loggers by canonical name: with dots, and empty for the root.
+pub(crate) type AllLoggers = BTreeMap<String, LoggerState>;
 
 impl Loggers {
-    /// All loggers as they are, the root first.
-    pub(crate) fn snapshot(&self) -> Vec<LoggerState> {
-        let tree = self.0.read();
-        tree.iter().map(|(name, node)| LoggerState::of(name.to_owned(), node.clone())).collect()
+    /// A key of [`AllLoggers`].
+    ///
+    /// # Errors
+    /// The name is too long.
+    pub(crate) fn canonical_name(name: &str) -> Result<String, Error> {
+        name::checked(name).map(|name| name.into_owned())
+    }
+
+    /// All loggers as they are.
+    pub(crate) fn snapshot(&self) -> AllLoggers {
+        self.0.read().loggers.clone()
     }
 
     /// Replaces a handler by another one, or removes it, on every logger. Returns what was removed, to be dropped with no
@@ -43,11 +30,11 @@ impl Loggers {
     pub(crate) fn exchange_handler(&self, old: &NamedHandler, new: Option<&NamedHandler>) -> Vec<NamedHandler> {
         self.change(|tree| {
             let mut taken = Vec::new();
-            for node in tree.nodes_mut() {
-                let Some(index) = node.handlers.iter().position(|known| known.is_same(old)) else { continue };
+            for logger in tree.loggers.values_mut() {
+                let Some(index) = logger.handlers.iter().position(|known| known.is_same(old)) else { continue };
                 taken.push(match new {
-                    Some(new) => std::mem::replace(&mut node.handlers[index], new.clone()),
-                    None => node.handlers.remove(index),
+                    Some(new) => std::mem::replace(&mut logger.handlers[index], new.clone()),
+                    None => logger.handlers.remove(index),
                 });
             }
             taken
@@ -58,29 +45,26 @@ impl Loggers {
     ///
     /// # Errors
     /// There are too many.
-    pub(crate) fn check_count(all: &[LoggerState]) -> Result<(), Error> {
-        Tree::check_count(all.len())
+    pub(crate) fn check_count(all: &AllLoggers) -> Result<(), Error> {
+        if all.len() > tree::MAX_LOGGERS { Err(tree::too_many()) } else { Ok(()) }
     }
 
-    /// Replaces all loggers at once; [`disable`](Self::disable) and the last resort stay. The root always exists. Dropping
-    /// the result makes `tracing` ask about its call sites again.
+    /// Replaces all loggers at once; a root is added if there is none. [`disable`](Self::disable) and the last resort stay. Dropping the result makes
+    /// `tracing` ask about its call sites again.
     ///
     /// # Errors
     /// There are too many; then nothing is changed.
-    pub(crate) fn replace_all(&self, all: Vec<LoggerState>) -> Result<RetiredLoggers, Error> {
-        let nodes = all.into_iter().map(|state| {
-            let LoggerState { name, level, propagate, disabled, handlers, filters } = state;
-            (name, Node { level, propagate, disabled, handlers, filters })
-        });
-        let nodes: Vec<_> = nodes.collect();
-        self.change(|tree| tree.replace(nodes)).map(RetiredLoggers)
+    pub(crate) fn replace_all(&self, mut all: AllLoggers) -> Result<RetiredLoggers, Error> {
+        Self::check_count(&all)?;
+        all.entry(String::new()).or_insert_with(LoggerState::root);
+        Ok(RetiredLoggers(self.change(|tree| std::mem::replace(&mut tree.loggers, all))))
     }
 }
 
-/// The loggers as they were. Drop it with no lock held: dropping handlers and filters runs user code, and so do the
-/// filters that `tracing` asks about its call sites.
+/// The loggers as they were. Drop it with no lock held: handlers and filters are user code, and so are the filters that
+/// `tracing` asks about its call sites.
 #[must_use = "drop it with no lock held"]
-pub(crate) struct RetiredLoggers(#[expect(dead_code, reason = "only dropped")] BTreeMap<Box<str>, Node>);
+pub(crate) struct RetiredLoggers(#[expect(dead_code, reason = "only dropped")] AllLoggers);
 
 impl Drop for RetiredLoggers {
     fn drop(&mut self) {

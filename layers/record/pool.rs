@@ -30,8 +30,8 @@ thread_local! {
     static SHARED: RefCell<ThreadCache<Arc<Record>>> = const { RefCell::new(ThreadCache::NONE) };
 }
 
-static UNIQUE_DEPOT: ForkMutex<Depot<Box<Record>>> = ForkMutex::first(Depot::EMPTY);
-static SHARED_DEPOT: ForkMutex<Depot<Arc<Record>>> = ForkMutex::first(Depot::EMPTY);
+static UNIQUE_DEPOT: ForkMutex<Depot<Box<Record>>> = ForkMutex::for_static(Depot::EMPTY);
+static SHARED_DEPOT: ForkMutex<Depot<Arc<Record>>> = ForkMutex::for_static(Depot::EMPTY);
 
 impl Poolable for Box<Record> {
     const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &UNIQUE;

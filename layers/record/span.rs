@@ -41,7 +41,7 @@ pub(crate) struct SpanData {
     has_late: AtomicBool,
     /// All fields, once values were recorded late: after the span was made.
     late: ForkRwLock<Option<Arc<Fields>>>,
-    cached: [CachedText; FormatCache::COUNT],
+    cached: CachedTexts,
     /// The handlers' observers, if this span is a root.
     observers: TreeObservers,
     /// Whether all records of the tree are wanted, if this span is its root.
@@ -68,17 +68,20 @@ pub(crate) enum FormatCache {
     Text,
     /// Pairs.
     Logfmt,
+    /// Items of a list of key-value pairs in JSON.
+    Pairs,
 }
 
 impl FormatCache {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
-/// Filled at the second use: many spans have one record or none.
+/// By [`FormatCache`]. Filled at the second use: many spans have one record or none.
 #[derive(Default)]
-struct CachedText {
-    text: OnceLock<Option<Box<[u8]>>>,
-    was_asked: AtomicBool,
+struct CachedTexts {
+    texts: [OnceLock<Option<Box<[u8]>>>; FormatCache::COUNT],
+    // Beside each text they would make every span longer.
+    was_asked: [AtomicBool; FormatCache::COUNT],
 }
 
 impl SpanData {
@@ -188,12 +191,12 @@ impl SpanData {
     pub(super) fn cached(&self, cache: FormatCache, render: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&[u8]> {
         /// Buffered records keep the text alive, and their weight does not include it.
         const MAX_BYTES: usize = 1024;
-        let cached = &self.cached[cache as usize];
-        if !cached.was_asked.load(Ordering::Relaxed) {
-            cached.was_asked.store(true, Ordering::Relaxed);
+        let (text, was_asked) = (&self.cached.texts[cache as usize], &self.cached.was_asked[cache as usize]);
+        if !was_asked.load(Ordering::Relaxed) {
+            was_asked.store(true, Ordering::Relaxed);
             return None;
         }
-        cached.text.get_or_init(|| render().filter(|text| text.len() <= MAX_BYTES)).as_deref()
+        text.get_or_init(|| render().filter(|text| text.len() <= MAX_BYTES)).as_deref()
     }
 
     #[cfg(not(feature = "opentelemetry"))]
@@ -394,9 +397,10 @@ impl SpanData {
         if std::mem::take(self.has_late.get_mut()) {
             self.late.set(None);
         }
-        for cached in &mut self.cached {
-            if std::mem::take(cached.was_asked.get_mut()) {
-                cached.text.take();
+        let CachedTexts { texts, was_asked } = &mut self.cached;
+        for (text, was_asked) in texts.iter_mut().zip(was_asked) {
+            if std::mem::take(was_asked.get_mut()) {
+                text.take();
             }
         }
         if !self.observers.is_empty() {

@@ -1,53 +1,54 @@
-//! The end of the process: which records are still written, and how to make sure of it.
+//! The end of the process: which records are still written, and how to make sure of that.
 //!
 //! Python: `logging.shutdown`, which `atexit` calls, and `sys.excepthook`.
 //!
 //! | how the process ends | what is written | what you do |
 //! |---|---|---|
-//! | `main` returns, `std::process::exit` on any thread, C's `exit` | all, within [`set_exit_timeout`] | nothing |
+//! | `main` returns, `std::process::exit` on any thread, C's `exit` | all, within the timeout of [`set_exit_timeout`] | nothing |
 //! | a panic that ends `main` | all, and the panic itself | [`panic_hook`] |
 //! | a panic with `panic = "abort"`, or one that cannot unwind | all, and the panic itself | [`panic_hook`] |
-//! | SIGTERM, SIGINT | all, within a deadline | `Signals` (unix, feature `signal`) |
-//! | `abort()`, `kill -9`, `_exit`, `exec` | what the system has; see below | |
+//! | SIGTERM, SIGINT | all, within a timeout | `Signals` (Unix, feature `signal`) |
+//! | `abort()`, `kill -9`, `_exit`, `exec` | what the operating system has, see below | |
 //! | power failure | what the disk has | |
 //!
-//! # Beyond that
+//! # More control
 //!
 //! | you want | call |
 //! |---|---|
-//! | to know that all is written | [`flush_all`](crate::flush_all) at the end of `main`: an error says what is not |
-//! | a deadline for all | [`flush_within`], [`set_exit_timeout`] |
-//! | to stop one queue | `Queue::builder().build_with_guard(…)` gives a guard: `guard.shutdown(…)`. What is logged after that, or after the guard was dropped, is counted as dropped |
-//! | rotated files to be compressed before you go | `wait_for_archiving(…)` on the sink (`file.as_sink().clone()`); else the next start does it |
+//! | to know that all is written | [`flush_all`](crate::flush_all) at the end of `main`: its error names what is not |
+//! | a timeout for all handlers | [`flush_within`], [`set_exit_timeout`] |
+//! | to stop one queue | `guard.shutdown(…)` on the guard of `Queue::builder().build_with_guard(…)`. Later records are counted as dropped, as they are once the guard is dropped |
+//! | rotated files to be compressed before the end | `wait_for_archiving(…)` on the sink (`file.as_sink().clone()`). Otherwise the next start compresses them |
 //!
 //! # What survives `kill -9`
 //!
 //! | output | records that survive |
 //! |---|---|
-//! | a file without a buffer, a stream | those `written` in its ledger: the system has them when the call returns |
-//! | a file with a buffer | those `written`; up to the buffer's size is `queued` and lost. `flush_on(Severity::ERROR)` writes the buffer with each severe record |
-//! | behind a [`Queue`](crate::Queue) | those `written`; what waits is `queued` and lost |
-//! | [`MemoryBuffer`](crate::MemoryBuffer), [`FlightRecorder`](crate::FlightRecorder) | those `written`; what is buffered is lost |
+//! | a file without a buffer, a stream | those `written` in its ledger: the operating system has them when the call returns |
+//! | a file with a buffer | those `written`. Those `queued`, up to the buffer's size, are lost; `flush_on(Severity::ERROR)` writes the buffer with each severe record |
+//! | behind a [`Queue`](crate::Queue) | those `written`. Those `queued` are lost |
+//! | [`MemoryBuffer`](crate::MemoryBuffer), [`FlightRecorder`](crate::FlightRecorder) | those `written`. Those buffered are lost |
 //!
 //! # After a fork
-//! Parent and child both go on logging; nothing is written twice, and nothing hangs. What was buffered before the fork
-//! (in buffers, queues, memory handlers) is the parent's to write, and counts as dropped in the child. The child notices
-//! the fork with its first record or flush ([`after_fork`] does it at once). Losses and failures are reported by the
-//! process that had them. The threads of queues, OTLP exporters, `Signals` and timed syncs start again in the child; those
-//! that watch a configuration file or listen for a configuration stay with the parent.
+//! Parent and child both keep logging. Nothing is written twice, and nothing hangs. The parent writes what was buffered
+//! before the fork in buffers, queues and memory handlers; in the child it counts as dropped. The child notices the fork
+//! with its first record or flush, or at once with [`after_fork`]. Each process reports its own losses and failures. The
+//! threads of queues, OTLP exporters, `Signals` and timed syncs start again in the child. Those that watch a configuration
+//! file or listen for a configuration do not.
 //!
-//! If the parent ends without running exit handlers, as most daemonising functions make it (`_exit`), call
-//! [`flush_all`](crate::flush_all) before the fork. A fork while another thread is logging is as safe as POSIX allows: the
-//! child replaces this crate's locks by new ones; a lock that was held costs the child a tenth of a second, once. The
-//! locked value survives if it was only being read. In the middle of a change it is reset: a child that is forked while
-//! another thread sets a logger's level may have only the root logger, at WARN, and a writer of yours that was in the
-//! middle of a write fails in the child.
+//! If the parent ends with `_exit`, as most functions that daemonize make it, exit handlers do not run: call
+//! [`flush_all`](crate::flush_all) before the fork.
 //!
-//! The C library takes care of the allocator's locks. This crate cannot replace the locks of standard output, of `tracing`
-//! and of your own handlers. If the parent was starting or ending a thread at that very moment, Rust's standard library
-//! lets the child start none: nothing behind a queue is written there, and whoever waits for it waits until the deadline.
+//! A fork while another thread is logging is as safe as POSIX allows. The child replaces those of this crate's locks that
+//! were held, which takes a tenth of a second each, once. A value that was only being read survives. One that was being
+//! changed is reset: if another thread was setting a logger's level, the child may have only the root logger, at WARN; a
+//! writer of yours that was in the middle of a write fails in the child.
 //!
-//! A child that gets a signal before its first record or flush needs a second one: see `Signals`.
+//! The C library takes care of the allocator's locks. This crate cannot replace the locks of standard output, `tracing` and
+//! your own handlers. If the parent was starting or ending a thread at that moment, Rust's standard library lets the child
+//! start none. Then nothing behind a queue is written there, and waiting for it ends with the timeout.
+//!
+//! A child that gets a signal before its first record or flush needs a second one, see `Signals`.
 
 mod panic;
 #[cfg(all(unix, feature = "signal"))]
@@ -63,8 +64,8 @@ pub use crate::handler::{
 
 use crate::{fork, handler::queue};
 
-/// Discards what is the parent's to write, and starts the child's threads. Call it in the child after a `fork`; without it,
-/// the child's first record or flush does the same.
+/// Call this in the child after a `fork`: it discards what the parent writes, and starts the child's threads. Otherwise the
+/// child's first record or flush does so.
 pub fn after_fork() {
     fork::check();
     queue::after_fork();

@@ -22,7 +22,7 @@ use crate::{
     unwind::{self, catch},
 };
 
-/// Logs each panic as a CRITICAL record, then runs the previous hook, as [`PanicHook`] says, which has options.
+/// Installs a [`PanicHook`] with default options. It logs each panic as a CRITICAL record, then runs the previous hook.
 ///
 /// ```
 /// use tracing_strata::{shutdown, output::Stream, prelude::*};
@@ -36,36 +36,35 @@ pub fn panic_hook() {
     PanicHook::new().install();
 }
 
-/// Logs each panic. Python: `sys.excepthook`, `threading.excepthook`.
+/// A panic hook that logs each panic. Python: `sys.excepthook`, `threading.excepthook`.
 ///
 /// # What is recorded
 ///
 /// | | |
 /// |---|---|
 /// | target, severity | `panic`, CRITICAL |
-/// | message | the panic's |
+/// | message | that of the panic |
 /// | file, line | where it happened |
 /// | thread | the one that panicked |
 /// | spans | those that the thread was in |
-/// | field `backtrace` | unless [switched off](Self::backtrace) |
+/// | field `backtrace` | the backtrace, unless [switched off](Self::backtrace) |
 ///
-/// Panics that are caught later (`catch_unwind`, a thread's `join`) are logged, too: a hook cannot know.
+/// Panics that are caught later (`catch_unwind`, a thread's `join`) are logged as well: a hook cannot tell.
 ///
 /// # The previous hook
-/// It runs after the record is made. Only std's own is left out where it would repeat what was just read: if stderr is a
-/// terminal and the record was written there, and not from behind a [`Queue`](crate::Queue). In a test binary of cargo's it
-/// always runs, as the harness shows what it says with the test that failed.
+/// It runs after the record is made. Std's own hook is left out if it would show the panic twice: stderr is a terminal, and
+/// the record was written there without a [`Queue`](crate::Queue). In a test binary of cargo's it always runs, as the test
+/// harness shows its output with the failed test.
 ///
 /// # When it blocks
-/// A new thread makes the record, in the name of the one that panicked: so a handler that panics, too, does not abort the
-/// process. The thread that panicked waits for the record, up to the [timeout](Self::timeout); then, as long again, for
-/// the flush of all handlers, as the process may be about to abort.
+/// A new thread makes the record on behalf of the one that panicked, so that a second panic in a handler does not abort the
+/// process. The thread that panicked waits for the record, up to the [timeout](Self::timeout). Then it waits as long again
+/// for all handlers to flush, as the process may be about to abort.
 ///
 /// # Failures
-/// If the record is not made in time (the thread that panicked may hold a lock that a handler needs), or if a handler
-/// panics while it takes the record, a line on stderr reports the panic. A panic inside a handler of this crate, or inside
-/// a value that is being logged, makes no record: the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets it, or
-/// the value carries a marker.
+/// A line on stderr reports the panic if the record is not made in time (the thread that panicked may hold a lock that a
+/// handler needs), or if a handler panics over the record. A panic inside a handler or inside a value that is being logged
+/// makes no record: the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets it, or a marker replaces the value.
 #[derive(Clone, Debug)]
 #[must_use = "a hook does nothing until it is installed"]
 pub struct PanicHook {
@@ -76,15 +75,15 @@ pub struct PanicHook {
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// This thread makes the record of a panic.
+    /// This thread makes the record of another thread's panic.
     static IS_REPORTER: Cell<bool> = const { Cell::new(false) };
-    /// The panic of this thread is recorded, and the previous hooks run.
+    /// The panic of this thread is recorded, and previous hooks are running.
     static RECORDED: Cell<Option<Recorded>> = const { Cell::new(None) };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Recorded {
-    /// Whoever sits at the terminal of stderr has read it.
+    /// On stderr, which is a terminal.
     AtTerminal,
     Elsewhere,
 }
@@ -95,61 +94,64 @@ impl PanicHook {
         Self { backtrace: true, timeout: TIMEOUT }
     }
 
-    /// Whether the record has a backtrace (default: true). `RUST_BACKTRACE` does not matter.
+    /// Whether the record has a backtrace (default: true), whatever `RUST_BACKTRACE` says.
     pub fn backtrace(mut self, backtrace: bool) -> Self {
         self.backtrace = backtrace;
         self
     }
 
-    /// How long the thread that panicked waits at most for the record, and again for the flush (default: 5 s).
+    /// How long the thread that panicked waits for the record, and then again for the flush (default: 5 s).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Installs it in front of the present hook. On a thread that is panicking, it does nothing.
+    /// Installs the hook in front of the present one. Does nothing on a thread that is panicking.
     ///
-    /// A later installation replaces an earlier one: a panic makes one record, by the latest options, even if another hook
-    /// was installed between the two, or the first was removed.
+    /// If it is installed twice, a panic still makes one record, with the later options, even if other hooks were installed
+    /// in between.
     pub fn install(self) {
         if thread::panicking() {
             return;
         }
         let previous = panic::take_hook();
-        // Now std's own is in its place. A false "no" only has a panic told twice.
+        // Std's own is in its place now. If they differ by mistake, a panic is only shown twice.
         let is_std = ptr::eq(&*previous, &*panic::take_hook()) && !is_test_binary();
         let previous = move |info: &PanicHookInfo<'_>, recorded| {
             if !(is_std && recorded == Recorded::AtTerminal) {
                 previous(info);
             }
         };
-        panic::set_hook(Box::new(move |info| {
-            if IS_REPORTER.try_with(Cell::get).unwrap_or_default() {
-                // Skips the previous hook, which may log as well.
-                return crate::stdio::stderr_line(&raw(info, "while another was recorded"));
-            }
-            if let Some(recorded) = RECORDED.try_with(Cell::get).unwrap_or_default() {
-                // An earlier installation.
-                return previous(info, recorded);
-            }
-            let recorded = match handler::is_handling() || record::is_capturing() {
-                true => Recorded::Elsewhere,
-                false => self.report(info),
-            };
-            // A panic in here would abort the process.
-            RECORDED.try_with(|cell| cell.set(Some(recorded))).unwrap_or_default();
-            previous(info, recorded);
-            RECORDED.try_with(|cell| cell.set(None)).unwrap_or_default();
-        }));
+        panic::set_hook(Box::new(move |info| self.on_panic(info, &previous)));
     }
 
+    /// A panic in here would abort the process.
+    fn on_panic(&self, info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>, Recorded)) {
+        if IS_REPORTER.try_with(Cell::get).unwrap_or_default() {
+            // Skips the previous hook, which may log as well.
+            return crate::stdio::stderr_line(&plain_line(info, "while another was recorded"));
+        }
+        if let Some(recorded) = RECORDED.try_with(Cell::get).unwrap_or_default() {
+            // This is an earlier installation, run by a later one.
+            return previous(info, recorded);
+        }
+        let recorded = match handler::is_handling() || record::is_capturing() {
+            true => Recorded::Elsewhere,
+            false => self.report(info),
+        };
+        RECORDED.try_with(|cell| cell.set(Some(recorded))).unwrap_or_default();
+        previous(info, recorded);
+        RECORDED.try_with(|cell| cell.set(None)).unwrap_or_default();
+    }
+
+    /// Has another thread log the panic, and waits for it.
     fn report(&self, info: &PanicHookInfo<'_>) -> Recorded {
         let report = Report::of(info, self.backtrace);
-        let line = raw(info, "that could not be recorded");
+        let line = plain_line(info, "that could not be recorded");
         let (done, is_done) = mpsc::sync_channel(1);
         let work = move || {
             IS_REPORTER.set(true);
-            // After the timeout, nobody receives it.
+            // After the timeout, nobody receives the result.
             let result = catch(|| report.dispatch());
             let is_shown = sink::has_written_to_stderr() && io::stderr().is_terminal();
             let recorded = if is_shown { Recorded::AtTerminal } else { Recorded::Elsewhere };
@@ -158,12 +160,13 @@ impl PanicHook {
             flush_all().unwrap_or_default();
             done.send(None).unwrap_or_default();
         };
-        let spawned = thread::Builder::new().name(thread_name()).spawn(work).is_ok();
-        let Some(recorded) = is_done.recv_timeout(self.timeout).ok().flatten().filter(|_| spawned) else {
+        // Without a thread, the channel is closed.
+        thread::Builder::new().name(thread_name()).spawn(work).map(drop).unwrap_or_default();
+        let Some(recorded) = is_done.recv_timeout(self.timeout).ok().flatten() else {
             crate::stdio::stderr_line(&line);
             return Recorded::Elsewhere;
         };
-        // Late or not: the record is made, and the ledgers count what could not be flushed.
+        // The record is made. If the flush is late, the ledgers count what is missing.
         is_done.recv_timeout(self.timeout).unwrap_or_default();
         recorded
     }
@@ -205,7 +208,7 @@ impl Report {
         }
     }
 
-    /// Sends the event from this thread, in the name of the other one.
+    /// Sends the event from this thread, on behalf of the one that panicked.
     fn dispatch(&self) {
         record::impersonate_thread(&self.thread, self.thread_id);
         let Some(scope) = &self.scope else { return };
@@ -241,7 +244,7 @@ impl Scope {
                 Self { dispatch: dispatch.clone(), span }
             })
         };
-        // The subscriber is user code and may panic: then there is no scope.
+        // The subscriber is user code and may panic.
         catch(current).ok()
     }
 
@@ -275,7 +278,7 @@ fn thread_name() -> String {
 }
 
 /// `tracing-strata: a panic that …: thread "main" at src/main.rs:7: message`
-fn raw(info: &PanicHookInfo<'_>, which: &str) -> String {
+fn plain_line(info: &PanicHookInfo<'_>, which: &str) -> String {
     let location = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
     let message = message(info);
     escaped(&format!("tracing-strata: a panic {which}: thread {:?}{location}: {message}", thread_name()))

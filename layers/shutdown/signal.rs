@@ -26,28 +26,28 @@ use crate::{
     unwind::catch,
 };
 
-/// Flushes all handlers when a signal ends the process, then lets it end. (Unix, feature `signal`.)
+/// Flushes all handlers when a signal ends the process, then lets the process end. (Unix, feature `signal`.)
 ///
 /// ```
 /// use std::time::Duration;
 /// use tracing_strata::shutdown::Signals;
 ///
 /// let signals = Signals::terminating().timeout(Duration::from_secs(3)).install()?;
-/// // … the work; on SIGTERM or SIGINT the log is flushed, and the process is killed by that very signal.
+/// // … the work. On SIGTERM or SIGINT the log is flushed, and then the signal kills the process.
 /// # drop(signals);
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 ///
-/// The signal handler only sets flags, as flushing is not async-signal-safe; a thread of its own flushes. A second signal
+/// Flushing is not async-signal-safe, so the signal handler only sets flags, and a separate thread flushes. A second signal
 /// meanwhile ends the process at once.
 ///
-/// # After a fork
-/// The child has the signal handlers, but not the thread: that starts with its first record or flush, or with
-/// [`after_fork`](super::after_fork). A signal that comes earlier is handled then; a second one ends the child at once, as
-/// always. So a child that neither logs nor calls `after_fork` needs two signals. The [`then`](Self::then) action runs in
-/// the child, too, unless the process was forked while it ran.
+/// An application with its own graceful shutdown uses [`then`](Self::then), or does not need this at all.
 ///
-/// An application with its own graceful shutdown does not need this, or uses [`then`](Self::then).
+/// # After a fork
+/// The child has the signal handlers, but not the thread. That starts with the child's first record or flush, or with
+/// [`after_fork`](super::after_fork), and then handles a signal that came before. So a child that neither logs nor calls
+/// `after_fork` needs two signals to end. The [`then`](Self::then) action runs in the child as well, unless the process was
+/// forked while it ran.
 #[must_use = "`install` starts it"]
 pub struct Signals {
     ending: Vec<i32>,
@@ -59,18 +59,18 @@ pub struct Signals {
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Signals {
-    /// SIGTERM and SIGINT.
+    /// Handles SIGTERM and SIGINT.
     pub fn terminating() -> Self {
         Self { ending: vec![SIGTERM, SIGINT], flushing: Vec::new(), timeout: TIMEOUT, then: None }
     }
 
-    /// Adds a signal that ends the process (SIGHUP, SIGQUIT), by number.
+    /// Adds a signal, by number, that ends the process, such as SIGHUP or SIGQUIT.
     pub fn and(mut self, signal: i32) -> Self {
         self.ending.push(signal);
         self
     }
 
-    /// Adds a signal, by number, that only flushes.
+    /// Adds a signal, by number, that only flushes all handlers.
     pub fn flush_on(mut self, signal: i32) -> Self {
         self.flushing.push(signal);
         self
@@ -82,8 +82,8 @@ impl Signals {
         self
     }
 
-    /// Replaces the signal's default action after the flush: now ending the process is up to you. The action gets the
-    /// signal's number, on the signal thread.
+    /// Runs an action after the flush, in place of the signal's default action: ending the process is up to you. The action
+    /// gets the signal's number and runs on the signal thread.
     pub fn then(mut self, action: impl FnMut(i32) + Send + 'static) -> Self {
         self.then = Some(Box::new(action));
         self
@@ -106,10 +106,10 @@ impl Signals {
             exits_at_once: Arc::default(),
             pending: Arc::default(),
             receiver: ForkMutex::default(),
-            is_over: AtomicBool::new(false),
+            is_dropped: AtomicBool::new(false),
         });
         for signal in &shared.ending {
-            // In this order, so that it acts on the second signal, not on the first.
+            // In this order, the first signal sets the flag and the second one acts on it.
             flag::register_conditional_default(*signal, Arc::clone(&shared.exits_at_once)).map_err(refused)?;
             flag::register(*signal, Arc::clone(&shared.exits_at_once)).map_err(refused)?;
             let number = usize::try_from(*signal).unwrap_or_default();
@@ -124,12 +124,12 @@ impl Signals {
     }
 }
 
-static ALL: ForkRwLock<Vec<Weak<Shared>>> = ForkRwLock::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<Shared>>> = ForkRwLock::for_static(Vec::new());
 
 /// In a child of a fork, which lacks the signal threads.
 fn restart_all() {
     let all: Vec<_> = ALL.read().iter().filter_map(Weak::upgrade).collect();
-    all.iter().filter(|shared| !shared.is_over.load(Ordering::SeqCst)).for_each(Shared::restart);
+    all.iter().filter(|shared| !shared.is_dropped.load(Ordering::SeqCst)).for_each(Shared::restart);
 }
 
 fn refused(error: std::io::Error) -> Error {
@@ -143,19 +143,20 @@ struct Shared {
     ending: Vec<i32>,
     flushing: Vec<i32>,
     timeout: Duration,
+    /// Whether there is an action, even while it runs.
     has_then: bool,
     then: ForkMutex<Option<Then>>,
-    /// The next ending signal ends the process at once.
+    /// The next signal that ends the process does so at once.
     exits_at_once: Arc<AtomicBool>,
-    /// A signal that the thread has not handled yet, or 0.
+    /// The signal that the thread has not handled yet, or 0.
     pending: Arc<AtomicUsize>,
     receiver: ForkMutex<Option<Handle>>,
     /// The guard was dropped.
-    is_over: AtomicBool,
+    is_dropped: AtomicBool,
 }
 
 impl Shared {
-    /// Starts the thread, which first handles a signal that came before.
+    /// Starts the thread. It first handles the signal `first`, or one that came before.
     fn start(self: &Arc<Self>, first: Option<i32>) -> Result<(), Error> {
         let mut receiver = Receiver::new(self.ending.iter().chain(&self.flushing)).map_err(refused)?;
         *self.receiver.get() = Some(receiver.handle());
@@ -170,12 +171,12 @@ impl Shared {
     }
 
     fn restart(self: &Arc<Self>) {
-        // The signal that the parent is handling does not concern the child.
+        // This was set by a signal to the parent.
         self.exits_at_once.store(false, Ordering::SeqCst);
         if let Err(error) = self.start(self.take_pending()) {
             self.exits_at_once.store(true, Ordering::SeqCst);
             crate::stdio::stderr_line(&escaped(&format!(
-                "tracing-strata: after a fork: {error}; signals end it at once"
+                "tracing-strata: after a fork: {error}; signals end the process at once"
             )));
         }
     }
@@ -192,8 +193,8 @@ impl Shared {
         }
         let error = flush_within(self.timeout).err();
         let is_end = ends && !self.has_then;
-        let is_said = is_end && report_losses(&format!("signal {signal}"), error.as_ref());
-        if let (false, Some(error)) = (is_said, error) {
+        let is_reported = is_end && report_losses(&format!("signal {signal}"), error.as_ref());
+        if let (false, Some(error)) = (is_reported, error) {
             crate::stdio::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"
             )));
@@ -202,7 +203,7 @@ impl Shared {
             _ if !ends => {}
             Some(then) => {
                 self.exits_at_once.store(false, Ordering::SeqCst);
-                // The panic hook has reported its panic; the thread goes on.
+                // The panic hook reports a panic of it; the thread goes on.
                 catch(|| then(signal)).unwrap_or_default();
             }
             // Returns only if the signal has no default action.
@@ -220,7 +221,7 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// Handles the signals until it is dropped. Made by [`Signals::install`].
+/// Handles signals until it is dropped. Made by [`Signals::install`].
 #[must_use = "dropping it restores the default actions"]
 pub struct SignalGuard(Arc<Shared>);
 
@@ -232,7 +233,7 @@ impl fmt::Debug for SignalGuard {
 
 impl Drop for SignalGuard {
     fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::SeqCst);
+        self.0.is_dropped.store(true, Ordering::SeqCst);
         self.0.exits_at_once.store(true, Ordering::SeqCst);
         if let Some(receiver) = &*self.0.receiver.get() {
             receiver.close();

@@ -54,9 +54,9 @@ struct Registry {
     last: u64,
 }
 
-static REGISTRY: ForkRwLock<Registry> = ForkRwLock::first(Registry { entries: Vec::new(), last: 0 });
+static REGISTRY: ForkRwLock<Registry> = ForkRwLock::for_static(Registry { entries: Vec::new(), last: 0 });
 /// Held while the registry is checked and then changed; signals changes.
-static CHANGES: ForkMutex<()> = ForkMutex::first(());
+static CHANGES: ForkMutex<()> = ForkMutex::for_static(());
 
 /// How long to wait for another thread that is opening or closing the same path.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(5);

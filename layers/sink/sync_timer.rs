@@ -32,7 +32,7 @@ struct Timer {
     is_running: bool,
 }
 
-static TIMER: ForkMutex<Timer> = ForkMutex::first(Timer { entries: Vec::new(), is_running: false });
+static TIMER: ForkMutex<Timer> = ForkMutex::for_static(Timer { entries: Vec::new(), is_running: false });
 
 fn timer() -> MutexGuard<'static, Timer> {
     // A child of a fork has no thread yet.

@@ -93,7 +93,7 @@ fn check(records: &[Record], arrived: &[Json]) {
 
 #[test]
 fn the_collector_gets_all_in_order_in_all_modes() {
-    let server = Server::start("otelcol");
+    let server = Server::start("otelcol-forward");
     let unix = Address::unix(server.dir().join("fluent.sock"));
     let records = records(200);
     let mut before = 0;
@@ -113,7 +113,7 @@ fn the_collector_gets_all_in_order_in_all_modes() {
 /// It closes the connection of what it cannot deliver: nothing counts as written before it is.
 #[test]
 fn what_the_collector_refuses_is_sent_again() {
-    let server = Server::start("otelcol");
+    let server = Server::start("otelcol-forward");
     let refuse = server.dir().join("refuse");
     fs::write(&refuse, "").unwrap();
     let builder = FluentForward::builder(Address::tcp("127.0.0.1", 29_224)).retry_for(LONG);

@@ -4,6 +4,7 @@
 
 mod dice;
 mod files;
+mod followers;
 mod forward;
 mod gelf;
 #[path = "../it/give.rs"]

@@ -32,7 +32,14 @@ fn said(command: &mut Command, lines: &[String]) -> Vec<String> {
     said
 }
 
-fn parsed(lines: &[String]) -> Vec<Json> {
+/// The packages of Python.
+fn peers() -> Command {
+    let mut python = Command::new(cache().join("venv/bin/python"));
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/servers/shapes/peers.py"));
+    python
+}
+
+pub(crate) fn parsed(lines: &[String]) -> Vec<Json> {
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -51,7 +58,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Texts that break lines, quotes and parsers as message, name and value, and a value of each type.
-fn records() -> Vec<Record> {
+pub(crate) fn records() -> Vec<Record> {
     let mut records = Vec::new();
     for (place, text) in HOSTILE.iter().enumerate() {
         let level = [5, 10, 20, 30, 40, 50, 25][place % 7];
@@ -77,13 +84,17 @@ fn records() -> Vec<Record> {
     records
 }
 
-fn lines(format: &impl Format) -> Vec<String> {
+pub(crate) fn lines(format: &impl Format) -> Vec<String> {
+    lines_of(format, &records())
+}
+
+pub(crate) fn lines_of(format: &impl Format, records: &[Record]) -> Vec<String> {
     let line = |record: &Record| {
         let mut out = Buffer::new();
         format.format(record, &mut out).unwrap();
         out.to_string()
     };
-    records().iter().map(line).collect()
+    records.iter().map(line).collect()
 }
 
 #[test]
@@ -105,13 +116,15 @@ fn jq_reads_every_shape() {
 }
 
 #[test]
-fn both_of_go_s_readers_read_logfmt() {
+fn readers_of_go_and_python_read_logfmt() {
     let lines = lines(&Logfmt::new().thread(true));
-    let read = parsed(&said(Command::new(cache().join("go/readers")).arg("logfmt"), &lines));
-    for (record, read) in records().iter().zip(read) {
+    let by_go = parsed(&said(Command::new(cache().join("go/readers")).arg("logfmt"), &lines));
+    let by_python = parsed(&said(peers().arg("logfmt"), &lines));
+    for ((record, by_go), by_python) in records().iter().zip(by_go).zip(by_python) {
         let pairs = |of: &Json| -> Vec<(String, String)> { serde_json::from_value(of.clone()).unwrap() };
-        let (strict, kr) = (pairs(&read[0]), pairs(&read[1]));
+        let (strict, kr) = (pairs(&by_go[0]), pairs(&by_go[1]));
         assert_eq!(strict, kr);
+        assert_eq!(strict, pairs(&by_python));
         let get = |key: &str| {
             let mut of_key = strict.iter().filter(|(name, _)| name == key);
             let found = of_key.next().map(|(_, value)| value.as_str());
@@ -199,11 +212,9 @@ fn python_json_logger_and_ecs_logging_make_the_same() {
         .map(|(text, level)| json!({"name": "shop.pay", "levelno": level, "message": text, "extra": {"user": 7, "ratio": 0.5, "text": text, "nested": {"a": [1, null]}}}))
         .collect();
     let asked: Vec<_> = specs.iter().map(Json::to_string).collect();
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/servers/shapes/peers.py");
     let shapes = [("python", Shape::python().omit(Key::Timestamp)), ("ecs", Shape::ecs().time(Time::none()))];
     for (name, shape) in shapes {
-        let python = cache().join("venv/bin/python");
-        let theirs = parsed(&said(Command::new(python).args([peers.as_os_str(), name.as_ref()]), &asked));
+        let theirs = parsed(&said(peers().arg(name), &asked));
         for (spec, mut theirs) in specs.iter().zip(theirs) {
             let level = i32::try_from(spec["levelno"].as_i64().unwrap()).unwrap();
             let mut record = Record::new(Severity::new(level), "shop.pay", spec["message"].as_str().unwrap());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value as Json, json};
@@ -99,13 +99,23 @@ fn victorialogs_takes_bulk_requests() {
 
 #[test]
 fn victorialogs_takes_pushes_of_loki() {
+    pushes_of_loki(false);
+}
+
+#[test]
+fn victorialogs_takes_pushes_of_loki_in_protobuf() {
+    pushes_of_loki(true);
+}
+
+fn pushes_of_loki(in_protobuf: bool) {
     let server = Server::start("victorialogs");
     let records = records(300);
     let loki = Loki::new(format!("{VICTORIA}/insert"))
         .label("app", "shop")
         .label("2nd label", "é\"\\\n")
         .field_label("region");
-    let http = Http::builder(loki.metadata("user").tenant("7")).compression(Compression::gzip());
+    let http = Http::builder(loki.metadata("user").tenant("7").protobuf(in_protobuf));
+    let http = if in_protobuf { http } else { http.compression(Compression::gzip()) };
     send(http.max_batch(90).format(JsonFormat::new().rename(Key::Message, "_msg")), &records);
     let stored = stored(&server, "7");
     check(&records, &stored, "text");
@@ -116,6 +126,50 @@ fn victorialogs_takes_pushes_of_loki() {
             stored["_stream"].contains(&format!("region={:?}", record.get("region").unwrap().as_str().unwrap())),
             "{stored:?}"
         );
+    }
+}
+
+/// A Loki by another hand, asked in LogQL.
+#[test]
+fn qryn_gives_back_what_loki_pushed() {
+    let server = Server::start("qryn");
+    for (app, in_protobuf) in [("json", false), ("protobuf", true)] {
+        let mut records = records(200);
+        let start = SystemTime::now() - Duration::from_secs(60);
+        for (number, record) in records.iter_mut().enumerate() {
+            record.set_time(start + Duration::from_nanos(1_000_001 * number as u64));
+        }
+        let loki = Loki::new("http://127.0.0.1:29100").label("app", app).field_label("region").protobuf(in_protobuf);
+        send(Http::builder(loki).max_batch(70), &records);
+        let query = format!("{{app=\"{app}\"}}");
+        // It writes what it took once a second.
+        let found = || {
+            server.run("query.sh", &[("QUERY", &query)]);
+            let answer: Json = serde_json::from_slice(&fs::read(server.dir().join("out.json")).unwrap()).unwrap();
+            let mut found = Vec::new();
+            for stream in answer["data"]["result"].as_array().unwrap() {
+                for value in stream["values"].as_array().unwrap() {
+                    let line: Json = serde_json::from_str(value[1].as_str().unwrap()).unwrap();
+                    // It answers with a number of JavaScript: it is right to half a microsecond.
+                    let time = value[0].as_u64().unwrap();
+                    assert_eq!((&stream["stream"]["app"], &stream["stream"]["region"]), (&json!(app), &line["region"]));
+                    found.push((time, line["text"].as_str().unwrap().to_owned(), stream["stream"]["level"].clone()));
+                }
+            }
+            found.sort_by_key(|(time, ..)| *time);
+            found
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while found().len() < records.len() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let found = found();
+        assert_eq!(found.len(), records.len());
+        for (record, (time, text, level)) in records.iter().zip(found) {
+            let since = record.time().duration_since(UNIX_EPOCH).unwrap();
+            assert!(time.abs_diff(since.as_nanos() as u64) < 500, "{time}, {since:?}");
+            assert_eq!((&*text, level), (record.message(), json!(record.severity().to_string().to_lowercase())));
+        }
     }
 }
 

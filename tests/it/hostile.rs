@@ -1,8 +1,8 @@
 //! Records as an enemy would make them: reserved names, repeated names, controls, quotes, odd numbers, deep spans.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{collections::BTreeSet, error::Error, fmt, time::Duration};
 
-use tracing_strata::{Fields, Record, Severity, Value};
+use tracing_strata::{Fields, Record, Severity, Value, record::JsonText};
 
 /// A value, kept apart from the record it goes into.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub(crate) enum V {
     Bytes(Vec<u8>),
     /// The message and the causes.
     Error(Vec<String>),
+    /// A list or map.
+    Json(String),
     /// One of the standard library, whose type is known.
     Number(std::num::ParseIntError),
 }
@@ -106,6 +108,7 @@ fn put(fields: &mut Fields, named: &Named, rng: &mut fastrand::Rng) {
             V::Rendered(value) => fields.set(name, Value::Rendered(value)),
             V::Bytes(value) => fields.set(name, value.as_slice()),
             V::Error(chain) => fields.set_error(name, &Chain::new(chain)),
+            V::Json(text) => fields.set(name, Value::Json(JsonText::new(text).unwrap())),
             V::Number(error) => fields.set_error(name, error),
         }
     }
@@ -187,7 +190,7 @@ fn name(rng: &mut fastrand::Rng) -> String {
 }
 
 pub(crate) fn value(rng: &mut fastrand::Rng) -> V {
-    match rng.u8(..14) {
+    match rng.u8(..15) {
         0 => V::Bool(rng.bool()),
         1 => V::I64(*rng.choice(&[0, -1, 7, i64::MIN, i64::MAX]).unwrap()),
         2 => V::U64(*rng.choice(&[0, 1, 12_345, u64::MAX]).unwrap()),
@@ -200,8 +203,33 @@ pub(crate) fn value(rng: &mut fastrand::Rng) -> V {
         9 => V::Error((0..=rng.usize(..3)).map(|_| text(rng)).collect()),
         10 => V::Number(["x", "", "99999999999"][rng.usize(..3)].parse::<i32>().unwrap_err()),
         11 => V::Rendered(text(rng)),
+        14 => V::Json(json(rng, 0)),
         12 if rng.u8(..) == 0 => V::Str(text(rng).repeat(rng.usize(..200))),
         _ => V::Str(text(rng)),
+    }
+}
+
+/// Compact JSON as `JsonText` wants it: no key twice, control characters escaped.
+fn json(rng: &mut fastrand::Rng, depth: u32) -> String {
+    let quoted = |text: &str| {
+        let escaped = |c: char| if is_control(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+        let plain = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{}\"", plain.chars().map(escaped).collect::<String>())
+    };
+    match rng.u8(if depth == 0 { 5 } else { 0 }..if depth < 4 { 8 } else { 5 }) {
+        0 => (*rng.choice(&["null", "true", "false"]).unwrap()).to_owned(),
+        1 => rng.i64(..).to_string(),
+        2 => (*rng.choice(&["0", "-7", "1.5", "18446744073709551615", "1e300", "-0.5"]).unwrap()).to_owned(),
+        3 | 4 => quoted(&text(rng)),
+        5 => {
+            let items: Vec<_> = (0..rng.usize(..4)).map(|_| json(rng, depth + 1)).collect();
+            format!("[{}]", items.join(","))
+        }
+        _ => {
+            let names: BTreeSet<_> = (0..rng.usize(..4)).map(|_| name(rng)).collect();
+            let pairs: Vec<_> = names.iter().map(|name| format!("{}:{}", quoted(name), json(rng, depth + 1))).collect();
+            format!("{{{}}}", pairs.join(","))
+        }
     }
 }
 

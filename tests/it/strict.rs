@@ -8,6 +8,7 @@ use crate::hostile::is_control;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum J {
+    Null,
     Bool(bool),
     I64(i64),
     U64(u64),
@@ -24,7 +25,10 @@ impl<'de> de::Deserialize<'de> for J {
             type Value = J;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON without null")
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<J, E> {
+                Ok(J::Null)
             }
             fn visit_bool<E>(self, value: bool) -> Result<J, E> {
                 Ok(J::Bool(value))

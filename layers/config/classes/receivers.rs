@@ -34,14 +34,15 @@ pub(super) const RECEIVERS: &[&Class] = &[
             "field_labels",
             "metadata",
             "max_streams",
-            "tenant"
+            "tenant",
+            "protobuf"
         ),
         make: loki,
         ..RECEIVER
     },
     &Class {
         names: &["splunk_hec"],
-        keys: keys!("url", "token", "host", "source", "sourcetype", "index"),
+        keys: keys!("url", "token", "host", "source", "sourcetype", "index", "acks", "raw"),
         make: splunk_hec,
         ..RECEIVER
     },
@@ -122,7 +123,8 @@ mod with_http {
         let args = context.args;
         let mut loki = Loki::new(args.required("url"))
             .set_if_some(args.size("max_streams"), Loki::max_streams)
-            .set_if_some(args.str("tenant"), Loki::tenant);
+            .set_if_some(args.str("tenant"), Loki::tenant)
+            .set_if_some(args.bool("protobuf"), Loki::protobuf);
         for (key, set) in
             [("level_label", Loki::level_label as fn(Loki, Option<&str>) -> Loki), ("target_label", Loki::target_label)]
         {
@@ -149,7 +151,9 @@ mod with_http {
             .set_if_some(args.str("host"), SplunkHec::host)
             .set_if_some(args.str("source"), SplunkHec::source)
             .set_if_some(args.str("sourcetype"), SplunkHec::sourcetype)
-            .set_if_some(args.str("index"), SplunkHec::index);
+            .set_if_some(args.str("index"), SplunkHec::index)
+            .set_if_some(args.seconds("acks"), SplunkHec::acks)
+            .set_if_some(args.bool("raw"), SplunkHec::raw);
         make(context, Http::builder(to))
     }
 

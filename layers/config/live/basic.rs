@@ -184,8 +184,7 @@ impl Logging {
     fn is_name_free(&self, name: &str) -> bool {
         let Some(known) = self.handler(name) else { return true };
         let all = self.loggers().snapshot();
-        let root = all.iter().find(|logger| logger.name.is_empty());
-        root.is_some_and(|root| root.handlers.iter().any(|named| named.is_same(known.handler())))
+        all.get("").is_some_and(|root| root.handlers.iter().any(|named| named.is_same(known.handler())))
     }
 
     /// Adds one handler to the root, as [`BasicConfig`] declares it. Its name is `basic` (none with

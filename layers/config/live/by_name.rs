@@ -170,7 +170,7 @@ impl Logging {
             let made = all.into_iter().map(MadeByName::finish).collect::<Result<Vec<_>, _>>()?;
             Ok(move |state: &mut State| {
                 let mut all = self.0.loggers.snapshot();
-                let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
+                let Some(root) = all.get_mut("") else {
                     return Err(Error::config("there is no root logger").into());
                 };
                 let mut ended = Vec::new();

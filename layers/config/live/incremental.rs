@@ -1,13 +1,13 @@
 //! `incremental`: changes levels and `propagate` of existing handlers and loggers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     changes::Changes,
     logging::{Logging, State},
 };
 use crate::{
-    Error, Severity,
+    Error, Loggers, Severity,
     config::{
         build::{Builder, Previous, unknown_logger_keys},
         configured_handler::ConfiguredHandler,
@@ -16,14 +16,14 @@ use crate::{
         handler_args,
         node::quoted_key,
     },
-    loggers::LoggerState,
+    loggers::AllLoggers,
     text::python_repr,
 };
 
 /// The new levels of handlers, and the new state of the loggers.
 pub(super) struct Incremental {
     handlers: Vec<(Arc<ConfiguredHandler>, Severity)>,
-    loggers: Vec<LoggerState>,
+    loggers: AllLoggers,
 }
 
 impl Logging {
@@ -65,8 +65,7 @@ impl Logging {
                 }
             }
         }
-        let mut all: BTreeMap<String, LoggerState> =
-            self.0.loggers.snapshot().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
+        let mut all = self.0.loggers.snapshot();
         let root = config.root.get("root").filter(|root| root.is_true());
         let loggers =
             config.root.section("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
@@ -78,8 +77,8 @@ impl Logging {
                     format!("Unable to configure logger {}", python_repr(name)),
                 ),
             };
-            let made = match LoggerState::new(name) {
-                Ok(made) => made,
+            let name = match Loggers::canonical_name(name) {
+                Ok(name) => name,
                 Err(error) => {
                     problems.push(ConfigError::new(path, node.at, error.to_string()));
                     continue;
@@ -88,14 +87,15 @@ impl Logging {
             if let Some(map) = node.as_map().filter(|_| !exact) {
                 problems.extend(unknown_logger_keys(&path, map));
             }
-            let logger = all.entry(made.name.clone()).or_insert(made);
+            let is_root = name.is_empty();
+            let logger = all.entry(name).or_default();
             if let Some(level) = node.get("level").filter(|level| !level.is_null()) {
                 match handler_args::level(level, exact, &format!("{path}.level")) {
                     Ok(level) => logger.level = Some(level).filter(|level| *level != Severity::ALL),
                     Err(problem) => problems.push(problem.within(&outer)),
                 }
             }
-            if !logger.name.is_empty() {
+            if !is_root {
                 logger.disabled = false;
                 if let Some(propagate) = node.get("propagate").filter(|propagate| !propagate.is_null()) {
                     logger.propagate = propagate.is_true();
@@ -103,6 +103,6 @@ impl Logging {
             }
         }
         ConfigErrors::check(problems)?;
-        Ok(Incremental { handlers, loggers: all.into_values().collect() })
+        Ok(Incremental { handlers, loggers: all })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
         migration::{self, MigrationReport},
         node::{Node, quoted_key},
     },
-    loggers::{LoggerState, RetiredLoggers},
+    loggers::{AllLoggers, LoggerState, RetiredLoggers},
 };
 
 impl Logging {
@@ -133,24 +133,24 @@ impl Logging {
     }
 
     /// The handlers and levels of loggers that no configuration has set. A reload replaces them.
-    pub(super) fn set_by_hand(&self, state: &State, loggers: &[LoggerState]) -> Vec<String> {
+    pub(super) fn set_by_hand(&self, state: &State, loggers: &AllLoggers) -> Vec<String> {
         // Python's defaults leave loggers as they are unless the configuration names them.
         if self.0.setup.as_python {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for logger in loggers {
-            let name = || match &*logger.name {
+        for (name, logger) in loggers {
+            let shown = || match &**name {
                 "" => "the root logger".to_owned(),
                 name => format!("the logger {name:?}"),
             };
             let is_ours = |named: &NamedHandler| state.handlers.values().any(|ours| ours.named.is_same(named));
             let by_hand = logger.handlers.iter().filter(|named| !is_ours(named));
-            found.extend(by_hand.map(|named| format!("handler {:?} of {}", named.name(), name())));
-            let unset = logger.name.is_empty().then_some(Severity::WARN);
-            let given = state.levels.get(&logger.name).copied().unwrap_or(unset);
+            found.extend(by_hand.map(|named| format!("handler {:?} of {}", named.name(), shown())));
+            let unset = name.is_empty().then_some(Severity::WARN);
+            let given = state.levels.get(name).copied().unwrap_or(unset);
             if let Some(level) = logger.level.filter(|level| Some(*level) != given) {
-                found.push(format!("level {level} of {}", name()));
+                found.push(format!("level {level} of {}", shown()));
             }
         }
         found
@@ -167,27 +167,25 @@ impl Logging {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
         let present = self.0.loggers.snapshot();
-        let mut all: BTreeMap<String, LoggerState> = BTreeMap::new();
-        if as_python {
-            all.extend(present.iter().map(|declared| (declared.name.clone(), declared.clone())));
-        } else if let Ok(mut root) = LoggerState::new("") {
-            root.level = Some(Severity::WARN);
-            all.insert(String::new(), root);
-        }
+        let mut all = match as_python {
+            true => present.clone(),
+            false => AllLoggers::from([(String::new(), LoggerState::root())]),
+        };
         let mut named = BTreeSet::new();
         let mut disabled = Vec::new();
         for (name, spec) in spec {
-            let made = match LoggerState::new(&name) {
-                Ok(made) => made,
+            let canonical = match Loggers::canonical_name(&name) {
+                Ok(canonical) => canonical,
                 Err(error) => {
                     let path = format!("loggers.{}", quoted_key(&name));
                     problems.push(ConfigError::new(path, spec.at, error.to_string()));
                     continue;
                 }
             };
-            named.insert(made.name.clone());
-            let logger = all.entry(made.name.clone()).or_insert(made);
-            if !logger.name.is_empty() {
+            named.insert(canonical.clone());
+            let is_root = canonical.is_empty();
+            let logger = all.entry(canonical).or_default();
+            if !is_root {
                 logger.disabled = false;
                 logger.propagate = spec.propagate.unwrap_or(logger.propagate);
             }
@@ -198,8 +196,7 @@ impl Logging {
                 apply_spec(logger, spec, as_python);
             }
         }
-        for declared in &present {
-            let name = &declared.name;
+        for (name, declared) in &present {
             if name.is_empty() || named.contains(name) {
                 continue;
             }
@@ -207,13 +204,7 @@ impl Logging {
             let was_disabled = declared.disabled;
             let logger = match (as_python, is_below || !disables) {
                 (true, _) => all.get_mut(name),
-                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| LoggerState {
-                    level: None,
-                    propagate: true,
-                    handlers: Vec::new(),
-                    filters: Vec::new(),
-                    ..declared.clone()
-                })),
+                (false, false) => Some(all.entry(name.clone()).or_default()),
                 (false, true) => None,
             };
             let Some(logger) = logger else { continue };
@@ -222,16 +213,15 @@ impl Logging {
             } else {
                 logger.disabled = disables;
                 if disables && !was_disabled {
-                    disabled.push(logger.name.clone());
+                    disabled.push(name.clone());
                 }
             }
         }
-        let loggers: Vec<LoggerState> = all.into_values().collect();
-        if let Err(error) = Loggers::check_count(&loggers) {
+        if let Err(error) = Loggers::check_count(&all) {
             let at = config.root.get("loggers").and_then(|node| node.at);
             problems.push(ConfigError::new("loggers", at, error.to_string()));
         }
-        Plan { loggers, disabled, present }
+        Plan { loggers: all, disabled, present }
     }
 
     pub(super) fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
@@ -247,7 +237,7 @@ impl Logging {
         // Levels, filters and formats first: then loggers may use the handlers.
         let retired = updates.into_iter().map(PendingUpdate::apply).collect();
         let overridden = self.set_by_hand(state, &plan.present);
-        let levels = plan.loggers.iter().map(|logger| (logger.name.clone(), logger.level)).collect();
+        let levels = plan.loggers.iter().map(|(name, logger)| (name.clone(), logger.level)).collect();
         let former = self.0.loggers.replace_all(plan.loggers)?;
         state.levels = levels;
         let new: BTreeMap<String, InstalledHandler> = handlers.iter().cloned().collect();
@@ -260,7 +250,7 @@ impl Logging {
             // Loggers that the configuration does not name keep their closed handlers, and open them again.
             let loggers = self.0.loggers.snapshot();
             let is_attached = |installed: &&InstalledHandler| {
-                loggers.iter().flat_map(|logger| &logger.handlers).any(|named| named.is_same(&installed.named))
+                loggers.values().flat_map(|logger| &logger.handlers).any(|named| named.is_same(&installed.named))
             };
             made.extend(ended.iter().filter(is_attached).cloned());
         }
@@ -291,11 +281,7 @@ fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
         logger.filters.clear();
     }
     logger.handlers = spec.handlers;
-    for filter in spec.filters.iter().map(ConfigFilter::as_filter) {
-        if !logger.filters.iter().any(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(&filter))) {
-            logger.filters.push(filter);
-        }
-    }
+    spec.filters.iter().map(ConfigFilter::as_filter).for_each(|filter| logger.add_filter(filter));
 }
 
 /// A configuration that was checked. Its loggers let go of its handlers first.
@@ -305,10 +291,10 @@ pub(super) struct Ready {
 }
 
 struct Plan {
-    loggers: Vec<LoggerState>,
+    loggers: AllLoggers,
     disabled: Vec<String>,
     /// The loggers as they are.
-    present: Vec<LoggerState>,
+    present: AllLoggers,
 }
 
 pub(super) struct Applied {

@@ -75,6 +75,7 @@ use crate::{Error, Fields, Record, Value};
 /// - So do the keys that an error adds (see below) if a field has their name.
 /// - If two options ask for the same key, the one that was set last gets it, and the other one `_` appended. Default names
 ///   count as set first. [`checked`](Self::checked) refuses such options.
+/// - What is inside a list or map is as it was given.
 ///
 /// # Values
 ///

@@ -132,10 +132,10 @@ impl<'a> Object<'a> {
                 let fields = span.fields();
                 // A span's text is the same for every record, unless other names clash with its names.
                 let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.is_disjoint(fields);
-                let is_same = alone
-                    && !PAIR
-                    && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none());
-                match is_same.then(|| span.cached(FormatCache::Json, || self.render_span(span))).flatten() {
+                let is_same =
+                    alone && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none());
+                let cache = if PAIR { FormatCache::Pairs } else { FormatCache::Json };
+                match is_same.then(|| span.cached(cache, || self.render_span::<PAIR>(span))).flatten() {
                     Some(text) => line.raw_bytes(text),
                     None => {
                         self.members::<PAIR>(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
@@ -299,14 +299,14 @@ impl<'a> Object<'a> {
 
     /// A span's members, each after a comma, without a valid `traceparent`. `None` if they are long or depend on other names.
     #[cold]
-    fn render_span(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
+    fn render_span<const PAIR: bool>(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
         if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
             return None;
         }
         let (sources, mut text) = (Sources::default(), Vec::new());
         let object = Object::new(self.state, &sources);
         let mut line = Line::new(&mut text, false);
-        object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
+        object.members::<PAIR>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
         line.finish();
         (text.len() <= MAX_CACHED_SPAN).then(|| text.into())
     }

@@ -9,7 +9,9 @@ use crate::{
     Record, Severity, Value,
     format::{
         Time,
+        digits::{NANOS, put_nanos},
         line::{Line, hex_digits},
+        time::since_epoch,
     },
     record::{ErrorChain, IdsText, SpanView, TraceParent},
 };
@@ -117,6 +119,20 @@ pub(super) fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, state: &RecordSt
 #[inline(never)]
 pub(super) fn time(line: &mut Line<'_>, time: &Time, record: &Record) {
     line.digits(|digits| time.put(record.time(), digits));
+}
+
+/// Nanoseconds since 1970.
+#[inline(never)]
+pub(super) fn nanos(line: &mut Line<'_>, record: &Record) {
+    let (seconds, nanos) = since_epoch(record.time());
+    let mut is_put = false;
+    line.digits(|digits| {
+        is_put = put_nanos(digits, seconds, nanos);
+        0..if is_put { NANOS } else { 0 }
+    });
+    if !is_put {
+        Time::unix_nanos().write(record.time(), line);
+    }
 }
 
 #[inline(never)]

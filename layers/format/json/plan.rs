@@ -4,8 +4,8 @@ use super::{
     Key, Member, Options, any,
     object::{Object, Reserved, Sources},
     parts::{
-        Traced, collect_sites, default_ids, fallback, global, ids_with_keys, message, site, stack, time, value_of,
-        write_site,
+        Traced, collect_sites, default_ids, fallback, global, ids_with_keys, message, nanos, site, stack, time,
+        value_of, write_site,
     },
     schema::{Owner, SCOPE_FIELDS, Schema},
     steps::{CompiledSteps, Part, RestMember, Step, steps},
@@ -16,7 +16,6 @@ use tracing_core::Metadata;
 use crate::{
     Record, Severity, Value,
     format::{
-        Time,
         callsite_cache::{Callsite, CallsiteCache},
         line::{Fragment, Line},
         outermost_first,
@@ -87,9 +86,16 @@ impl RecordState<'_> {
 impl Plan {
     pub(super) fn new(options: &Options) -> Self {
         let schema = Schema::new(options);
-        let CompiledSteps { steps, starts_empty, rests } = steps(&schema, options);
+        let CompiledSteps { mut steps, starts_empty, rests } = steps(&schema, options);
+        // The end is one text.
+        let last = match steps.last() {
+            Some(Step { part: Part::Literal, .. }) => steps.pop().map(|last| last.open),
+            _ => None,
+        }
+        .unwrap_or_default();
         let endings = |is_first| {
             Fragment::of(is_first, |line| {
+                line.raw_bytes(last.text());
                 for (name, (_, of)) in schema.fixed.iter().zip(options.fixed.iter()).filter(|_| schema.fixed_scope == 0)
                 {
                     line.key(name);
@@ -117,7 +123,7 @@ impl Plan {
         };
         let rests: Vec<_> = rests.into_iter().map(sources).collect();
         let has = |key| schema.has(Owner::Key(key));
-        Self {
+        let mut plan = Self {
             event_rest: rests.iter().position(|rest| rest.event).unwrap_or_default(),
             rests,
             in_fields: Sources { event: true, own: own(SCOPE_FIELDS), ..Sources::default() },
@@ -132,15 +138,40 @@ impl Plan {
             starts_empty,
             callsites: CallsiteCache::default(),
             endings: [endings(false), endings(true)],
-        }
+        };
+        plan.steps = plan.with_constant_lists(options);
+        plan
+    }
+
+    /// The steps; where lists of pairs are of the application only, with what they are in records without global fields.
+    fn with_constant_lists(&self, options: &Options) -> Vec<Step> {
+        let record = Record::default();
+        let state = self.state(options, &record);
+        let is_constant = |part: Part| match part {
+            Part::Global(..) | Part::IfGlobals | Part::Fixed => true,
+            Part::Flat(index) => self.rests.get(index).is_some_and(|sources| !sources.event && !sources.spans),
+            _ => false,
+        };
+        let with_constant = |mut step: Step| {
+            if matches!(step.part, Part::Attributes) && step.inner.iter().all(|step| is_constant(step.part)) {
+                step.fallback = Fragment::of(false, |line| self.attributes(line, &step, &state));
+            }
+            step
+        };
+        self.steps.iter().cloned().map(with_constant).collect()
+    }
+
+    /// What is known of a record at first.
+    #[inline(always)]
+    fn state<'a>(&'a self, options: &'a Options, record: &'a Record) -> RecordState<'a> {
+        let callsite = self.callsites.of(record, |site| self.callsite(site));
+        RecordState { plan: self, options, record, trace: None, error: None, backtrace: None, callsite }
     }
 
     #[inline]
     pub(super) fn write(&self, options: &Options, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, self.starts_empty);
-        let callsite = self.callsites.of(record, |site| self.callsite(site));
-        let mut state =
-            RecordState { plan: self, options, record, trace: None, error: None, backtrace: None, callsite };
+        let mut state = self.state(options, record);
         // Assigned here only: most records have none, and nothing is copied for them.
         if self.writes_trace {
             if let Some(traced) = record.traced_span() {
@@ -170,6 +201,23 @@ impl Plan {
                 line.escaped(state.record.message());
                 steps
             }
+            [
+                list @ Step { part: Part::Attributes, .. },
+                first @ Step { part: Part::Site(of_first), .. },
+                Step { part: Part::Nanos, .. },
+                second @ Step { part: Part::Site(of_second), .. },
+                Step { part: Part::Message, .. },
+                steps @ ..,
+            ] => {
+                // So does one of OTLP.
+                line.fragment(&list.open);
+                self.attributes(line, list, state);
+                site(line, &first.inner, *of_first, state);
+                nanos(line, state.record);
+                site(line, &second.inner, *of_second, state);
+                line.escaped(state.record.message());
+                steps
+            }
             steps => steps,
         };
         match steps {
@@ -177,6 +225,19 @@ impl Plan {
                 line.fragment(&ids.open);
                 self.ids(line, ids, state);
                 self.flat(line, *index, state);
+            }
+            [
+                ids @ Step { part: Part::Trace, .. },
+                name @ Step { part: Part::Value(Key::EventName), .. },
+                list @ Step { part: Part::Attributes, .. },
+            ] if name.open.text().is_empty() => {
+                line.fragment(&ids.open);
+                self.ids(line, ids, state);
+                if !state.is_unnamed() {
+                    self.other_step(line, name, state);
+                }
+                line.fragment(&list.open);
+                self.attributes(line, list, state);
             }
             steps => self.steps(line, steps, state),
         }
@@ -222,6 +283,7 @@ impl Plan {
                 Part::Literal => {}
                 Part::Time => time(line, &state.options.time, state.record),
                 Part::Site(index) => site(line, &step.inner, index, state),
+                Part::Nanos => nanos(line, state.record),
                 Part::Message => message(line, state.record),
                 Part::Trace | Part::DefaultTrace => self.ids(line, step, state),
                 Part::Flat(index) => self.flat(line, index, state),
@@ -236,7 +298,7 @@ impl Plan {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn ids(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         let Some((trace, span)) = state.trace else { return };
         if matches!(step.part, Part::DefaultTrace) && !line.is_first() {
@@ -263,7 +325,6 @@ impl Plan {
         match step.part {
             Part::Comma => line.comma(),
             Part::OtherTime => state.options.time.write(record.time(), line),
-            Part::Nanos => Time::unix_nanos().write(record.time(), line),
             Part::Plain(key) => match value_of(key, state) {
                 Some(Value::Str(text)) => line.escaped(text),
                 Some(number) => value(line, number),
@@ -297,12 +358,8 @@ impl Plan {
                     stack(line, chain, state);
                 }
             }
+            Part::Attributes => self.attributes(line, step, state),
             Part::Object | Part::List => self.object(line, step, state),
-            Part::Attributes => {
-                line.open_list();
-                self.pairs(line, &step.inner, state);
-                line.close_list();
-            }
             Part::Fields => self.fields(line, key, state),
             Part::Context => {
                 line.open();
@@ -340,7 +397,19 @@ impl Plan {
         }
     }
 
+    /// A list of key-value pairs.
+    #[inline(always)]
+    fn attributes(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
+        if state.record.globals().is_none() && !step.fallback.text().is_empty() {
+            return line.fragment(&step.fallback);
+        }
+        line.open_list();
+        self.pairs(line, &step.inner, state);
+        line.close_list();
+    }
+
     /// The items of a list of key-value pairs.
+    #[inline(never)]
     fn pairs(&self, line: &mut Line<'_>, steps: &[Step], state: &RecordState<'_>) {
         for step in steps {
             let of = match step.part {

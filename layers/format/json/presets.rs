@@ -18,6 +18,14 @@ use crate::format::Time;
 ///   causes and the field `error.backtrace`, each on its own line. Other errors are [fields](Self#values).
 /// - All other fields are written beside the schema's keys. A field with the name of such a key gets `_` appended.
 /// - "with" names the setter that turns a row on. Rows without one are written if the record has the value.
+///
+/// ```
+/// use tracing_strata::{Globals, format::Json, output::Stream, prelude::*};
+///
+/// let globals = Globals::new().service("shop").version(env!("CARGO_PKG_VERSION")).field("env", "production").host();
+/// let layer = Stream::stdout().format(Json::ecs().source(true)).into_layer().globals(globals);
+/// # drop(layer);
+/// ```
 impl Json {
     /// Elastic Common Schema, for Elasticsearch and its tools.
     ///
@@ -90,7 +98,7 @@ impl Json {
     /// | `process_name`, `process_id` | with [`process`](Self::process) |
     /// | `stack_trace` | the first error, for Error Reporting |
     /// | `serviceContext` `{service, version}` | of the application |
-    /// | all other fields | in the payload. `httpRequest`, `logging.googleapis.com/labels`, `…/operation` and `…/insertId` have their meaning: give them as a map by [`json`](crate::record::JsonText) |
+    /// | all other fields | in the payload. `httpRequest`, `logging.googleapis.com/labels`, `…/operation` and `…/insertId` have their meaning: give the first three as maps, by `record::json` (feature `serde`) or [`JsonText`](crate::record::JsonText): `info!(httpRequest = %json(&request), "served")` |
     ///
     /// Source: [Structured logging, special fields](https://cloud.google.com/logging/docs/structured-logging#special-payload-fields)
     /// and [LogEntry](https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry), API v2.

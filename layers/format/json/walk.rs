@@ -1,5 +1,7 @@
 //! Splits compact JSON text.
 
+use std::str::Chars;
+
 /// The items of a list, or the pairs of a map.
 pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
     let mut rest = brackets.get(1..brackets.len().saturating_sub(1)).unwrap_or_default();
@@ -16,6 +18,37 @@ pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
 /// The key, in its quotes, and the value of a pair.
 pub(in crate::format) fn pair(item: &str) -> (&str, &str) {
     split(item, b':')
+}
+
+/// The characters of a string, given without its quotes. Half a surrogate pair is U+FFFD.
+pub(in crate::format) fn unescaped(string: &str) -> impl Iterator<Item = char> {
+    let unit = |rest: &mut Chars<'_>| rest.take(4).fold(0, |unit, digit| unit << 4 | digit.to_digit(16).unwrap_or(0));
+    let mut rest = string.chars();
+    std::iter::from_fn(move || match rest.next()? {
+        '\\' => Some(match rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let first = unit(&mut rest);
+                let mut ahead = rest.clone();
+                let has_second =
+                    (0xd800..0xdc00).contains(&first) && ahead.next() == Some('\\') && ahead.next() == Some('u');
+                match has_second.then(|| unit(&mut ahead)) {
+                    Some(second @ 0xdc00..0xe000) => {
+                        rest = ahead;
+                        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+                            .unwrap_or(char::REPLACEMENT_CHARACTER)
+                    }
+                    _ => char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            other => other,
+        }),
+        c => Some(c),
+    })
 }
 
 /// The text before and after a character that is in no bracket and no string; all is before if there is none.
@@ -41,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_and_pairs() {
+    fn items_pairs_and_strings() {
         for (text, parts) in [
             ("[]", &[][..]),
             ("{}", &[]),
@@ -51,6 +84,14 @@ mod tests {
             (r#"["\\","x"]"#, &[r#""\\""#, r#""x""#]),
         ] {
             assert_eq!(items(text).collect::<Vec<_>>(), parts, "{text}");
+        }
+        for (string, text) in [
+            ("", ""),
+            (r#"a\"\\\/b"#, "a\"\\/b"),
+            (r"\b\f\n\r\t\u00e9\u2028", "\u{8}\u{c}\n\r\té\u{2028}"),
+            (r"\ud83e\udd80!\ud83e\ud83e\udd80\udd80", "🦀!\u{fffd}🦀\u{fffd}"),
+        ] {
+            assert_eq!(unescaped(string).collect::<String>(), text, "{string}");
         }
         assert_eq!(pair(r#""a:b\"":{"c":1}"#), (r#""a:b\"""#, r#"{"c":1}"#));
     }

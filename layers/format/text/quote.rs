@@ -73,15 +73,20 @@ pub(super) fn quoted<'t>(out: &mut Line<'_>, texts: impl IntoIterator<Item = &'t
     out.byte(b'"');
 }
 
-/// Whether a message needs no quotes: it cannot be taken for what follows it, which has a `=`, or a `{` after a name.
+/// Whether a message needs no quotes: it cannot be taken for what follows it, which has a `=`, or a `{` after a name. Nor does
+/// a quote in it begin a name that ends behind it.
 pub(super) fn is_bare_message(text: &str) -> bool {
-    if has_any(text.as_bytes(), [b'=', b'{']) {
-        let mut before = b' ';
+    if has_any(text.as_bytes(), [b'=', b'{', b'"']) {
+        let (mut before, mut is_open) = (b' ', false);
         for byte in text.bytes() {
             if byte == b'=' || (byte == b'{' && before != b' ') {
                 return false;
             }
+            is_open ^= byte == b'"';
             before = byte;
+        }
+        if is_open {
+            return false;
         }
     }
     !text.starts_with(|c: char| c == '"' || c.is_whitespace()) && !text.ends_with(char::is_whitespace)
@@ -182,7 +187,7 @@ mod tests {
         for bare in ["", "paid", "set {1, 2}", "he said \"no\"", "a: b", "Config { port: 80 }"] {
             assert!(is_bare_message(bare), "{bare}");
         }
-        for quoted in ["a=b", "Config{port", "\"x", " x", "x ", "x\u{3000}"] {
+        for quoted in ["a=b", "Config{port", "\"x", "a \"x", " x", "x ", "x\u{3000}"] {
             assert!(!is_bare_message(quoted), "{quoted}");
         }
     }

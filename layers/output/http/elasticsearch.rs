@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Error, Format, Record,
     format::{Buffer, Json, Time},
-    output::{Answer, Verdict},
+    output::{Answer, Attempt, Verdict},
     record::OwnedRecord,
     sink::http::{Client, Response},
 };
@@ -156,7 +156,7 @@ impl Protocol for Elasticsearch {
         Ok(())
     }
 
-    fn answer(&self, records: &[OwnedRecord], response: &Response, client: &Client) -> Answer {
+    fn answer(&self, records: &[OwnedRecord], response: &Response, client: &Client, _: &Attempt) -> Answer {
         if !matches!(response.status, 200..=299) {
             return by_status(response, client);
         }

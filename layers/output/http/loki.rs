@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{HttpBuilder, protocol::Protocol};
-use crate::{Error, Record, Value, fork::ForkMutex, format::Buffer, record::OwnedRecord};
+use crate::{Error, Format, Record, Value, fork::ForkMutex, format::Buffer, record::OwnedRecord};
 
-/// Grafana Loki, by its push API in JSON; and whatever else takes that: VictoriaLogs, qryn, Grafana Alloy.
+/// Grafana Loki, by its push API in JSON or [protobuf](Self::protobuf); and whatever else takes that: VictoriaLogs, qryn, Grafana Alloy.
 ///
 /// ```
 /// use tracing_strata::output::{Http, Loki};
@@ -65,7 +65,8 @@ pub struct Loki {
     metadata: Vec<(String, String)>,
     max_streams: usize,
     /// Sets of labels that have come.
-    seen: ForkMutex<HashSet<String>>,
+    seen: ForkMutex<HashSet<Vec<(String, String)>>>,
+    is_protobuf: bool,
 }
 
 impl Loki {
@@ -82,6 +83,7 @@ impl Loki {
             metadata: Vec::new(),
             max_streams: 100,
             seen: ForkMutex::default(),
+            is_protobuf: false,
         }
     }
 
@@ -128,30 +130,36 @@ impl Loki {
         self
     }
 
+    /// Whether to send protobuf in a block of Snappy, as Grafana's own agents do, rather than JSON (default: no). Leave
+    /// [`compression`](HttpBuilder::compression) off then. Others that take Loki's pushes may know only JSON.
+    pub fn protobuf(mut self, on: bool) -> Self {
+        self.is_protobuf = on;
+        self
+    }
+
     /// The tenant, of a Loki with several.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// As a JSON object.
-    fn stream_of(&self, record: &Record) -> String {
+    fn stream_of(&self, record: &Record) -> Pairs {
         let all = self.labels_of(record, true);
         if self.fields.is_empty() {
             return all;
         }
         let mut seen = self.seen.get();
-        if seen.contains(&all) {
+        if seen.contains(&all.0) {
             return all;
         }
         if seen.len() >= self.max_streams {
             return self.labels_of(record, false);
         }
-        seen.insert(all.clone());
+        seen.insert(all.0.clone());
         all
     }
 
-    fn labels_of(&self, record: &Record, with_fields: bool) -> String {
+    fn labels_of(&self, record: &Record, with_fields: bool) -> Pairs {
         let mut pairs = Pairs::default();
         for (name, value) in &self.labels {
             pairs.push(name, value);
@@ -172,37 +180,128 @@ impl Loki {
         if with_fields {
             self.fields.iter().for_each(|(field, name)| pairs.push_field(name, record, field));
         }
-        pairs.finish()
+        pairs
     }
 
-    fn metadata_of(&self, record: &Record) -> Option<String> {
+    fn metadata_of(&self, record: &Record) -> Pairs {
         let mut pairs = Pairs::default();
         if let Some(trace) = record.trace() {
             pairs.push("trace_id", &format!("{:032x}", trace.trace_id()));
             pairs.push("span_id", &format!("{:016x}", trace.span_id()));
         }
         self.metadata.iter().for_each(|(field, name)| pairs.push_field(name, record, field));
-        (!pairs.names.is_empty()).then(|| pairs.finish())
+        pairs
+    }
+
+    /// The records of each stream, in order.
+    fn streams<'r>(&self, records: &'r [OwnedRecord]) -> Vec<(Pairs, Vec<&'r OwnedRecord>)> {
+        let mut streams: Vec<(Pairs, Vec<&OwnedRecord>)> = Vec::new();
+        let mut indices = HashMap::new();
+        for record in records {
+            let labels = self.stream_of(record);
+            let index = *indices.entry(labels.0.clone()).or_insert_with(|| {
+                streams.push((labels, Vec::new()));
+                streams.len() - 1
+            });
+            streams[index].1.push(record);
+        }
+        streams
+    }
+
+    fn encode_json(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error> {
+        let mut line = Buffer::new();
+        out.push_str("{\"streams\":[");
+        for (number, (labels, records)) in self.streams(records).into_iter().enumerate() {
+            out.push_str(if number > 0 { ",{\"stream\":" } else { "{\"stream\":" });
+            out.extend_from_slice(labels.json().as_bytes());
+            out.push_str(",\"values\":[");
+            for (number, record) in records.into_iter().enumerate() {
+                line.clear();
+                format.format(record, &mut line)?;
+                let nanos = record.time().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+                let comma = if number > 0 { "," } else { "" };
+                write!(out, "{comma}[\"{nanos}\",")?;
+                out.push_json(&String::from_utf8_lossy(line.as_bytes()));
+                let metadata = self.metadata_of(record);
+                if !metadata.0.is_empty() {
+                    out.push(',');
+                    out.extend_from_slice(metadata.json().as_bytes());
+                }
+                out.push(']');
+            }
+            out.push_str("]}");
+        }
+        out.push_str("]}");
+        Ok(())
+    }
+
+    /// The message `PushRequest` of Loki's `push.proto`, as a block of Snappy.
+    fn encode_protobuf(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error> {
+        let mut request = Message::default();
+        let mut line = Buffer::new();
+        for (labels, records) in self.streams(records) {
+            let mut stream = Message::default();
+            stream.bytes(1, labels.selector().as_bytes());
+            for record in records {
+                line.clear();
+                format.format(record, &mut line)?;
+                let since = record.time().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let mut time = Message::default();
+                time.number(1, since.as_secs());
+                time.number(2, since.subsec_nanos().into());
+                let mut entry = Message::default();
+                entry.bytes(1, &time.0);
+                entry.bytes(2, String::from_utf8_lossy(line.as_bytes()).as_bytes());
+                for (name, value) in self.metadata_of(record).0 {
+                    let mut pair = Message::default();
+                    pair.bytes(1, name.as_bytes());
+                    pair.bytes(2, value.as_bytes());
+                    entry.bytes(3, &pair.0);
+                }
+                stream.bytes(2, &entry.0);
+            }
+            request.bytes(1, &stream.0);
+        }
+        let block = snap::raw::Encoder::new().compress_vec(&request.0);
+        out.extend_from_slice(&block.map_err(|error| Error::with_source("Snappy", error))?);
+        Ok(())
     }
 }
 
-/// The members of a JSON object, each name once: the first one counts.
+/// A message of protobuf. (`prost` would want its types declared, for six fields.)
 #[derive(Default)]
-struct Pairs {
-    names: Vec<String>,
-    out: Buffer,
+struct Message(Vec<u8>);
+
+impl Message {
+    fn number(&mut self, field: u8, number: u64) {
+        self.0.push(field << 3);
+        self.varint(number);
+    }
+
+    fn bytes(&mut self, field: u8, bytes: &[u8]) {
+        self.0.push(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
 }
+
+/// Names with values, each name once: the first one counts.
+#[derive(Default)]
+struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
     fn push(&mut self, name: &str, value: &str) {
-        if self.names.iter().any(|known| known == name) {
-            return;
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), value.to_owned()));
         }
-        self.out.push(if self.names.is_empty() { '{' } else { ',' });
-        self.out.push_json(name);
-        self.out.push(':');
-        self.out.push_json(value);
-        self.names.push(name.to_owned());
     }
 
     fn push_field(&mut self, name: &str, record: &Record, field: &str) {
@@ -213,9 +312,30 @@ impl Pairs {
         }
     }
 
-    fn finish(mut self) -> String {
-        self.out.push_str(if self.names.is_empty() { "{}" } else { "}" });
-        String::from_utf8_lossy(self.out.as_bytes()).into_owned()
+    /// As a JSON object.
+    fn json(&self) -> Buffer {
+        let mut out = Buffer::new();
+        out.push('{');
+        for (number, (name, value)) in self.0.iter().enumerate() {
+            out.push_str(if number > 0 { "," } else { "" });
+            out.push_json(name);
+            out.push(':');
+            out.push_json(value);
+        }
+        out.push('}');
+        out
+    }
+
+    /// As LogQL has them: `{name="value"}`.
+    fn selector(&self) -> Buffer {
+        let mut out = Buffer::new();
+        out.push('{');
+        for (number, (name, value)) in self.0.iter().enumerate() {
+            write!(out, "{}{name}=", if number > 0 { ", " } else { "" }).unwrap_or_default();
+            out.push_json(value);
+        }
+        out.push('}');
+        out
     }
 }
 
@@ -232,7 +352,8 @@ fn label_name(name: &str) -> String {
 impl From<Loki> for HttpBuilder {
     fn from(mut this: Loki) -> Self {
         let (url, tenant) = (std::mem::take(&mut this.url), this.tenant.take());
-        let builder = Self::to(url, "loki", "/loki/api/v1/push", this);
+        let content_type = if this.is_protobuf { "application/x-protobuf" } else { "application/json" };
+        let builder = Self::to(url, "loki", "/loki/api/v1/push", this).content_type(content_type);
         match tenant {
             Some(tenant) => builder.header("x-scope-orgid", tenant),
             None => builder,
@@ -241,39 +362,10 @@ impl From<Loki> for HttpBuilder {
 }
 
 impl Protocol for Loki {
-    fn encode(&self, format: &dyn crate::Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error> {
-        let mut streams: Vec<(String, Vec<&OwnedRecord>)> = Vec::new();
-        let mut indices = HashMap::new();
-        for record in records {
-            let labels = self.stream_of(record);
-            let index = *indices.entry(labels.clone()).or_insert_with(|| {
-                streams.push((labels, Vec::new()));
-                streams.len() - 1
-            });
-            streams[index].1.push(record);
+    fn encode(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error> {
+        match self.is_protobuf {
+            true => self.encode_protobuf(format, records, out),
+            false => self.encode_json(format, records, out),
         }
-        let mut line = Buffer::new();
-        out.push_str("{\"streams\":[");
-        for (number, (labels, records)) in streams.iter().enumerate() {
-            out.push_str(if number > 0 { ",{\"stream\":" } else { "{\"stream\":" });
-            out.push_str(labels);
-            out.push_str(",\"values\":[");
-            for (number, record) in records.iter().enumerate() {
-                line.clear();
-                format.format(record, &mut line)?;
-                let nanos = record.time().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-                let comma = if number > 0 { "," } else { "" };
-                write!(out, "{comma}[\"{nanos}\",")?;
-                out.push_json(&String::from_utf8_lossy(line.as_bytes()));
-                if let Some(metadata) = self.metadata_of(record) {
-                    out.push(',');
-                    out.push_str(&metadata);
-                }
-                out.push(']');
-            }
-            out.push_str("]}");
-        }
-        out.push_str("]}");
-        Ok(())
     }
 }

@@ -365,7 +365,7 @@ impl Batch for HttpBatch {
                     self.last.store(index, Ordering::Relaxed);
                     return match self.any_answer {
                         true => Answer::Accepted,
-                        false => self.protocol.answer(records, &response, client),
+                        false => self.protocol.answer(records, &response, client, attempt),
                     };
                 }
                 Err(error) => away = error,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     Error, Format,
     format::{Buffer, Form, Json},
-    output::Answer,
+    output::{Answer, Attempt},
     record::OwnedRecord,
     sink::http::{Client, Method, Response},
 };
@@ -21,7 +21,7 @@ pub(super) trait Protocol: Send + Sync + 'static {
     /// Some record is to blame, or the size of the batch.
     fn encode(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error>;
 
-    fn answer(&self, _records: &[OwnedRecord], response: &Response, client: &Client) -> Answer {
+    fn answer(&self, _records: &[OwnedRecord], response: &Response, client: &Client, _: &Attempt) -> Answer {
         by_status(response, client)
     }
 }

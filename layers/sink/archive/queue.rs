@@ -56,7 +56,7 @@ impl fmt::Debug for Job {
 /// Further files wait for the next rotation, which queues all files that are still plain.
 const CAPACITY: usize = 256;
 
-pub(super) static QUEUE: ForkMutex<ArchiveQueue> = ForkMutex::first(ArchiveQueue::EMPTY);
+pub(super) static QUEUE: ForkMutex<ArchiveQueue> = ForkMutex::for_static(ArchiveQueue::EMPTY);
 
 pub(super) struct ArchiveQueue {
     pub(super) jobs: VecDeque<Job>,

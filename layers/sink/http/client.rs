@@ -165,12 +165,21 @@ impl Client {
         Error::new(format_args!("{}: {} answered {}: {why:?}", self.options.output, self.endpoint(), response.status))
     }
 
+    fn compressed<'b>(&self, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Error> {
+        self.options.compression.map_or(Ok(body.into()), |compression| Ok(compression.encode_bytes(body)?.into()))
+    }
+
+    /// Asks the same server something else: `rest` stands in the URL behind `path`, which is a part of the endpoint's.
+    pub(crate) fn ask(&self, path: &str, rest: &str, body: &[u8], timeout: Duration) -> Result<Response, Error> {
+        let url = self.options.endpoint.as_str();
+        let base = url.find(path).map_or(url, |at| &url[..at + path.len()]);
+        self.send_to(&format!("{base}{rest}"), &self.compressed(body)?, timeout)
+    }
+
     /// One attempt. An error is one of the connection, or of a secret.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
         let began = Instant::now();
-        let compressed =
-            self.options.compression.map(|compression| compression.encode_bytes(request.body)).transpose()?;
-        let body = compressed.as_deref().unwrap_or(request.body);
+        let body = &*self.compressed(request.body)?;
         let mut url = match self.options.method {
             Method::Post => self.options.endpoint.as_str().to_owned(),
             Method::Get => self.options.endpoint.with_query(&String::from_utf8_lossy(body)),

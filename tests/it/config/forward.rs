@@ -89,9 +89,7 @@ fn pythons_parameters() {
 fn with_a_formatter() {
     let receiver = Receiver::start();
     let address = receiver.address().to_string();
-    let handler = |formatter: &str| {
-        json!({"class": "fluent_forward", "address": address, "formatter": formatter, "flush_timeout": 60})
-    };
+    let handler = |formatter: &str| json!({"class": "fluent_forward", "address": address, "formatter": formatter, "flush_timeout": 60});
     let document = json!({"version": 1, "handlers": {"text": handler("f"), "json": handler("j")},
         "formatters": {"f": {"format": "%(levelname)s %(message)s"}, "j": {"class": "json", "time": "none", "omit": ["target"]}},
         "root": {"level": "INFO", "handlers": ["text", "json"]}});

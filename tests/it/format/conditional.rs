@@ -3,12 +3,13 @@
 use tracing_strata::{
     Record, Severity,
     config::{Config, ConfigErrors, Logging},
-    format::Template,
+    format::{Json, Logfmt, Template, Text},
     prelude::*,
 };
 use tracing_subscriber::prelude::*;
 
-use super::line;
+use super::{in_halves, line, records};
+use crate::hostile::Spec;
 
 fn named(name: &str) -> impl Format + use<> {
     Template::builder(format!("{name} %(message)s")).build().unwrap()
@@ -27,6 +28,32 @@ fn what_is_added_last_is_asked_first() {
     assert_eq!(of(Severity::CRITICAL, "shop::dbx", "m"), "error m");
     assert_eq!(of(Severity::CRITICAL, "shop::db::pool", "m"), "db m");
     assert_eq!(of(Severity::INFO, "shop::db", "odd"), "odd odd");
+}
+
+/// Hostile records: each is the line of the format that is chosen, which other tests read back.
+#[test]
+fn each_record_is_as_the_chosen_format_writes_it() {
+    let (rest, failed, db, odd) = (Json::ecs(), Logfmt::new(), Json::otel(), Text::plain());
+    let format = rest
+        .clone()
+        .for_level(Severity::ERROR, failed.clone())
+        .for_logger("shop", db.clone())
+        .for_records(|record| record.message().len() % 2 == 1, odd.clone());
+    in_halves(records(5_000), |seed| {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut spec = Spec::random(&mut rng);
+        if rng.u8(..4) == 0 {
+            spec.target = "shop::".to_owned() + &spec.target;
+        }
+        let record = spec.record(&mut rng);
+        let expected = match &spec {
+            Spec { message, .. } if message.len() % 2 == 1 => line(&odd, &record),
+            Spec { target, .. } if target.starts_with("shop::") => line(&db, &record),
+            Spec { severity: 40.., .. } => line(&failed, &record),
+            _ => line(&rest, &record),
+        };
+        assert_eq!(line(&format, &record), expected, "seed {seed}");
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Formats: what they look like, and that what they write is read back as it was.
 
 mod conditional;
+mod ecs;
 mod golden;
 mod layout;
 mod logfmt;
@@ -22,8 +23,13 @@ fn line(format: &impl Format, record: &Record) -> String {
     out.to_str().unwrap().to_owned()
 }
 
+/// How many hostile records a format writes; `.ci/run` asks for 100,000.
+pub(crate) fn records(usual: u64) -> u64 {
+    std::env::var("STRATA_TEST_RECORDS").map_or(usual, |count| count.parse().unwrap())
+}
+
 /// `count` numbers, in two threads.
-fn in_halves(count: u64, check: impl Fn(u64) + Send + Sync) {
+pub(crate) fn in_halves(count: u64, check: impl Fn(u64) + Send + Sync) {
     std::thread::scope(|scope| {
         for half in 0..2 {
             let check = &check;

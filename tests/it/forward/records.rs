@@ -31,6 +31,7 @@ const MODES: [(ForwardMode, &str); 3] = [
 /// As JSON says it.
 fn shown(value: &Value) -> J {
     match value {
+        Value::Nil => J::Null,
         Value::Boolean(value) => J::Bool(*value),
         Value::Integer(number) => number.as_u64().map_or_else(|| J::I64(number.as_i64().unwrap()), J::U64),
         Value::F64(number) if number.is_nan() => J::Str("NaN".into()),

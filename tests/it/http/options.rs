@@ -135,6 +135,29 @@ fn certificates_of_both_sides() {
 }
 
 #[test]
+fn an_expired_certificate_is_told_and_waited_for() {
+    let authority = Authority::new();
+    let receiver = Receiver::encrypted(config(&authority.expired(), None));
+    let http = eager(&receiver).tls(Tls::new().ca_pem(authority.pem.as_str()));
+    let (http, told) = named(http.retry_for(std::time::Duration::ZERO));
+    emit(&http, &["never"]);
+    http.flush().unwrap();
+    assert_eq!((receiver.bodies().len(), ends(&http)), (0, (0, 1, 0)));
+    let told = told.lock().unwrap();
+    assert!(told[0].contains("did not answer") && told[0].to_lowercase().contains("expired"), "{told:?}");
+}
+
+#[test]
+fn a_name_that_is_gone_is_told_and_waited_for() {
+    let http = Http::builder("http://no-such-host.invalid/").schedule_delay(LONG).flush_timeout(LONG);
+    let (http, told) = named(http.proxy("").retry_for(std::time::Duration::ZERO));
+    emit(&http, &["never"]);
+    http.flush().unwrap();
+    assert_eq!(ends(&http), (0, 1, 0));
+    assert!(told.lock().unwrap()[0].contains("http://no-such-host.invalid/ did not answer"), "{told:?}");
+}
+
+#[test]
 fn a_proxy_is_asked_in_place_of_the_server() {
     let proxy = Receiver::start();
     let http = Http::builder("http://logs.example:81/in").proxy(proxy.url("")).schedule_delay(LONG).flush_timeout(LONG);

@@ -1,6 +1,13 @@
 //! Kinds of receivers: what is sent, and what their answers mean.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde_json::{Value as Json, json};
 use tracing_strata::{
@@ -10,7 +17,7 @@ use tracing_strata::{
 
 use super::{
     LONG, emit, ends, named,
-    receiver::{Receiver, Reply, status},
+    receiver::{Got, Receiver, Reply, status},
 };
 use crate::places::Bare;
 
@@ -134,6 +141,57 @@ fn loki_gets_streams_with_labels_and_metadata() {
     assert_eq!(body["streams"][0]["stream"], json!({"level": "warn", "logger": "shop.pay"}));
 }
 
+/// The fields of a message of protobuf, strictly: numbers, and everything else as bytes.
+fn protobuf(mut bytes: &[u8]) -> Vec<(u8, Result<u64, &[u8]>)> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let (number, rest) = bytes.split_at(length);
+        *bytes = rest;
+        number.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
+    }
+    let mut fields = Vec::new();
+    while let [tag, rest @ ..] = bytes {
+        bytes = rest;
+        let number = varint(&mut bytes);
+        fields.push(match tag & 7 {
+            0 => (tag >> 3, Ok(number)),
+            2 => {
+                let (value, rest) = bytes.split_at(number as usize);
+                bytes = rest;
+                (tag >> 3, Err(value))
+            }
+            other => panic!("wire type {other}"),
+        });
+    }
+    fields
+}
+
+#[test]
+fn loki_gets_protobuf() {
+    let receiver = Receiver::start();
+    let loki = Loki::new(receiver.url("")).label("app", "sh\"op\n").metadata("user").protobuf(true);
+    let mut records = vec![record("one"), record("é\u{7}")];
+    records[1].set("user", 7);
+    let (http, _) = named(eager(loki).format(Bare));
+    records.iter().for_each(|record| http.emit(record));
+    http.flush().unwrap();
+    let request = receiver.requests().remove(0);
+    assert_eq!((&*request.path, &*request.headers["content-type"]), ("/loki/api/v1/push", "application/x-protobuf"));
+    let block: Vec<u8> = request.body.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let push = snap::raw::Decoder::new().decompress_vec(&block).unwrap();
+    let [(1, Err(stream))] = *protobuf(&push) else { panic!("one stream") };
+    let fields = protobuf(stream);
+    let [(1, Err(labels)), (2, Err(first)), (2, Err(second))] = *fields else { panic!("{fields:?}") };
+    assert_eq!(std::str::from_utf8(labels).unwrap(), r#"{app="sh\"op\n", level="warn"}"#);
+    let time = [(1, Ok(1_764_000_000)), (2, Ok(123_000))];
+    let [(1, Err(at)), (2, Err(b"one"))] = *protobuf(first) else { panic!("the first entry") };
+    assert_eq!(protobuf(at), time);
+    let fields = protobuf(second);
+    let [(1, Err(at)), (2, Err(line)), (3, Err(pair))] = *fields else { panic!("{fields:?}") };
+    assert_eq!((protobuf(at), line), (time.to_vec(), "é\u{7}".as_bytes()));
+    assert_eq!(protobuf(pair), [(1, Err(&b"user"[..])), (2, Err(b"7"))]);
+}
+
 /// As many streams as are allowed; then the fields are in no label any more.
 #[test]
 fn t70_labels_of_loki_are_bounded() {
@@ -193,6 +251,80 @@ fn splunk_gets_events_and_says_codes() {
         http.flush().unwrap();
         assert_eq!((receiver.requests().len(), ends(&http)), (count, expected), "{body}");
     }
+}
+
+/// A collector whose indexer writes a batch when it is asked about it for the third time, and loses those in `lost`. It takes
+/// nothing without the channel.
+fn indexer(lost: &'static [u64]) -> impl Fn(&Got) -> Option<Reply> {
+    let (count, asked) = (AtomicU64::new(0), Mutex::new(HashMap::<u64, u32>::new()));
+    move |got: &Got| {
+        let reply = |text: String| Some(Reply::Status(200, &[], Box::leak(text.into_boxed_str())));
+        let channel = got.headers.get("x-splunk-request-channel");
+        let Some(channel) = channel.filter(|of| of.len() == 36 && of.split('-').count() == 5) else {
+            return Some(Reply::Status(400, &[], r#"{"text":"Data channel is missing","code":10}"#));
+        };
+        match got.path.split_once("/ack?channel=") {
+            None => {
+                let id = count.fetch_add(1, Ordering::Relaxed);
+                reply(format!(r#"{{"text":"Success","code":0,"ackId":{id}}}"#))
+            }
+            Some((_, of)) => {
+                assert_eq!(of, channel);
+                let question: Json = serde_json::from_str(&got.body).unwrap();
+                let id = question["acks"][0].as_u64().unwrap();
+                let mut asked = asked.lock().unwrap();
+                let times = asked.entry(id).or_default();
+                *times += 1;
+                reply(format!(r#"{{"acks":{{"{id}":{}}}}}"#, *times > 2 && !lost.contains(&id)))
+            }
+        }
+    }
+}
+
+#[test]
+fn t97_records_of_splunk_end_when_they_are_indexed() {
+    let receiver = Receiver::start();
+    receiver.judge(indexer(&[1]));
+    let hec = SplunkHec::new(receiver.url("/x"), "t").acks(Duration::from_millis(500));
+    let (http, told) = named(eager(hec).max_batch(1));
+    http.emit(&record("one"));
+    http.flush().unwrap();
+    let paths = |got: &[Got]| got.iter().map(|got| got.path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let first = receiver.requests();
+    assert!(matches!(&*paths(&first), [event, asked @ ..] if event == "event" && asked.len() == 3), "{first:?}");
+    assert!(first[1].path.starts_with("/x/services/collector/ack?channel="), "{first:?}");
+    // The second one is lost: it comes again, as the third batch of the same channel.
+    http.emit(&record("two"));
+    http.flush().unwrap();
+    let all = receiver.requests();
+    let sent: Vec<&Got> = all.iter().filter(|got| got.path.ends_with("/event")).collect();
+    assert_eq!((sent.len(), sent[1].body == sent[2].body, ends(&http)), (3, true, (2, 0, 0)));
+    let channels: HashSet<_> = all.iter().map(|got| &got.headers["x-splunk-request-channel"]).collect();
+    assert_eq!(channels.len(), 1);
+    assert!(told.lock().unwrap().iter().any(|told| told.contains("not indexed within")), "{told:?}");
+    // A token without acknowledgements.
+    let receiver = Receiver::start();
+    receiver.judge(|_| Some(Reply::Status(200, &[], r#"{"text":"Success","code":0}"#)));
+    let (http, told) = named(eager(SplunkHec::new(receiver.url(""), "t").acks(Duration::from_secs(9))));
+    http.emit(&record("one"));
+    http.flush().unwrap();
+    assert_eq!((receiver.requests().len(), ends(&http)), (1, (1, 0, 0)));
+    assert!(told.lock().unwrap().iter().any(|told| told.contains("the token has no acknowledgements")), "{told:?}");
+}
+
+#[test]
+fn splunk_gets_raw_lines() {
+    let receiver = Receiver::start();
+    receiver.judge(|_| Some(Reply::Status(200, &[], r#"{"text":"Success","code":0}"#)));
+    let hec = SplunkHec::new(receiver.url("/?a=1"), "t").raw(true).source("a b&c").sourcetype("é");
+    let (http, _) = named(eager(hec).format(Bare));
+    ["one", "two\nlines"].iter().for_each(|message| http.emit(&record(message)));
+    http.flush().unwrap();
+    let got = receiver.requests().remove(0);
+    assert_eq!(
+        (&*got.path, &*got.body),
+        ("/services/collector/raw?a=1&source=a%20b%26c&sourcetype=%C3%A9", "one\ntwo lines\n")
+    );
 }
 
 #[test]

@@ -226,6 +226,10 @@ fn read(reader: &mut impl BufRead, connection: usize) -> Option<Got> {
         Some("gzip") => drop(flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut plain).unwrap()),
         Some("zstd") => drop(zstd::Decoder::new(&body[..]).unwrap().read_to_string(&mut plain).unwrap()),
         Some(other) => panic!("{other}"),
+        // A character for each byte.
+        None if headers.get("content-type").is_some_and(|of| of == "application/x-protobuf") => {
+            plain.extend(body.into_iter().map(char::from));
+        }
         None => plain = String::from_utf8(body).unwrap(),
     }
     Some(Got { method, path, headers, body: plain, connection })

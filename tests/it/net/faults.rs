@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     io::Read as _,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,65 +12,62 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{NamedHandler, Queue, handler::queue::Overflow, ledger::ErrorHandler, sink::net::Backoff};
+use tracing_strata::{
+    NamedHandler, Queue,
+    handler::queue::Overflow,
+    ledger::ErrorHandler,
+    sink::net::Backoff,
+    testing::fault::{FaultyPeer, Meeting},
+};
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
 use crate::{places::remembering, support::Give as _};
 
 const SHORT: Duration = Duration::from_millis(50);
 
+fn of_peer(peer: &FaultyPeer) -> tracing_strata::sink::net::Address {
+    super::address_of(peer.address())
+}
+
 #[test]
 fn absent_at_start_and_refused() {
-    let (listener, address) = listen();
-    let port = listener.local_addr().unwrap();
-    drop(listener);
+    let peer = FaultyPeer::bind([]).unwrap();
+    peer.go_away();
     let (error_handler, told) = remembering();
-    let handler = NamedHandler::with_error_handler("socket", bare(eager(address)).build_sync().unwrap(), error_handler);
+    let socket = bare(eager(of_peer(&peer))).build_sync().unwrap();
+    let handler = NamedHandler::with_error_handler("socket", socket, error_handler);
     in_time(|| (0..3).for_each(|_| handler.emit(&record("lost"))));
-    let listener = TcpListener::bind(port).unwrap();
+    peer.come_back().unwrap();
     handler.emit(&record("found"));
     let stats = handler.stats();
     assert_eq!((stats.accepted(), stats.failed, stats.written), (4, 3, 1));
     assert!(told.lock().unwrap().iter().all(|text| text.contains("refused")), "{told:?}");
     drop(handler);
-    assert_eq!(all_of(listener.accept().unwrap().0), b"5 found");
+    peer.wait_for(|received| received == [b"5 found"]);
 }
 
 #[test]
 fn a_peer_that_is_away_is_tried_only_when_it_is_due() {
-    let (listener, address) = listen();
-    let port = listener.local_addr().unwrap();
-    drop(listener);
-    let handler = bare(to(address).backoff(Backoff::default().initial(super::LONG))).build_sync().unwrap();
+    let peer = FaultyPeer::bind([]).unwrap();
+    peer.go_away();
+    let handler = bare(to(of_peer(&peer)).backoff(Backoff::default().initial(super::LONG))).build_sync().unwrap();
     assert!(handler.give(&record("1")).is_err());
-    let listener = TcpListener::bind(port).unwrap();
-    listener.set_nonblocking(true).unwrap();
+    peer.come_back().unwrap();
     assert!((0..100).all(|_| handler.give(&record("2")).is_err()));
-    assert!(listener.accept().is_err());
+    assert!(peer.received().is_empty());
 }
 
 #[test]
 fn a_peer_that_takes_connections_and_closes_them_is_away() {
-    let (listener, address) = listen();
-    let open = AtomicBool::new(true);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while open.load(Ordering::Relaxed) {
-                drop(listener.accept().unwrap());
-            }
-        });
-        let slow = Backoff::default().initial(super::LONG);
-        let handler = bare(to(address.clone()).backoff(slow)).build_sync().unwrap();
-        let start = std::time::Instant::now();
-        // Until it has heard that the connection is closed, the system takes records.
-        while handler.give(&record("into the void")).is_ok() {
-            assert!(start.elapsed() < super::LONG);
-        }
-        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next attempt is due"));
-        open.store(false, Ordering::Relaxed);
-        let wake = listener.local_addr().unwrap();
-        TcpStream::connect(wake).unwrap();
-    });
+    let peer = FaultyPeer::bind(vec![Meeting::CloseAfter(0); 9]).unwrap();
+    let slow = Backoff::default().initial(super::LONG);
+    let handler = bare(to(of_peer(&peer)).backoff(slow)).build_sync().unwrap();
+    let start = std::time::Instant::now();
+    // Until it has heard that the connection is closed, the system takes records.
+    while handler.give(&record("into the void")).is_ok() {
+        assert!(start.elapsed() < super::LONG);
+    }
+    assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next attempt is due"));
 }
 
 #[cfg(target_os = "linux")]

@@ -59,6 +59,11 @@ impl Authority {
         self.issue("localhost", |_| {})
     }
 
+    /// That of a server, which has expired.
+    pub(crate) fn expired(&self) -> Identity {
+        self.issue("localhost", |params| params.not_after = date_time_ymd(2020, 1, 1))
+    }
+
     /// A client's certificate and key.
     pub(crate) fn client(&self) -> (String, String) {
         let Identity { certificate, key } = self.issue("shop", |_| {});
@@ -198,7 +203,7 @@ fn refusal(authority: &Authority, identity: &Identity) -> String {
 #[test]
 fn expired() {
     let authority = Authority::new();
-    let old = authority.issue("localhost", |params| params.not_after = date_time_ymd(2001, 1, 1));
+    let old = authority.expired();
     let text = refusal(&authority, &old);
     assert!(text.contains("expired"), "{text}");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What reads the shapes of records that other tools expect: fblog (crates.io), bunyan and pino-pretty (npm), python-json-logger and ecs-logging
-# (PyPI), go-logfmt, kr/logfmt and the collector's own reader of OTLP/JSON (Go), into a cache.
+# What reads the shapes of records that other tools expect: fblog (crates.io), bunyan and pino-pretty (npm), python-json-logger, ecs-logging
+# and logfmtkv (PyPI), go-logfmt, kr/logfmt and the collector's own reader of OTLP/JSON (Go), into a cache.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TMPDIR:-/tmp}/strata-interop-shapes
@@ -15,8 +15,8 @@ cd "$cache"
     npm install --no-audit --no-fund --ignore-scripts --silent bunyan@2 pino-pretty@13
 [ -x cargo/bin/fblog ] || cargo install --quiet --locked --root cargo fblog@4.17.0
 [ -x venv/bin/python ] || python3 -m venv venv
-venv/bin/python -c 'import pythonjsonlogger, ecs_logging' 2>/dev/null ||
-    venv/bin/pip -q install python-json-logger==4.2.0 ecs-logging==2.3.0
+venv/bin/python -c 'import pythonjsonlogger, ecs_logging, logfmtkv' 2>/dev/null ||
+    venv/bin/pip -q install python-json-logger==4.2.0 ecs-logging==2.3.0 logfmtkv==0.2.1
 if ! cmp -s "$here/readers.go" go/main.go || [ ! -x go/readers ]; then
     rm -rf go
     mkdir go

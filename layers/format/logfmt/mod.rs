@@ -1,7 +1,14 @@
 //! `key=value key="a value"`.
 
+mod name;
+mod word;
+
 use std::borrow::Cow;
 
+use self::{
+    name::{Path, RESERVED, is_reserved, key},
+    word::{is_word, message, word},
+};
 use super::{
     Buffer, Format, Time,
     callsite_cache::{Callsite, CallsiteCache},
@@ -10,12 +17,11 @@ use super::{
         walk::{items, pair},
     },
     key_cache::KeyCache,
-    line::{Fragment, Line, hex_digits},
+    line::{Fragment, Line},
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
     record::{Entry, FormatCache, SpanView, TraceParent},
-    text::{is_control, words},
 };
 
 /// One line of `key=value` pairs per record, for Grafana Loki, hl, lnav, Heroku's tools and others that read logfmt.
@@ -67,9 +73,11 @@ use crate::{
 /// control character or U+FFFD; quoted text has the escapes of JSON, so that a record is one line. Bytes are hexadecimal.
 /// An error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
 /// point in a name inside them is `%2E`. They stay JSON text if their names could clash with other fields of the record.
+/// (A name that a map itself has twice is written twice.)
 ///
-/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
-/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt) read it back.
+/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt)
+/// and Python's [logfmtkv](https://pypi.org/project/logfmtkv/) read it back. lnav takes it as its own; its version 0.11 sees
+/// levels only behind a time in quotes: `Time::utc().strftime("%Y-%m-%dT%H:%M:%S%.6fZ")`.
 #[derive(Clone, Debug)]
 pub struct Logfmt {
     time: Time,
@@ -78,22 +86,6 @@ pub struct Logfmt {
     fixed: Fields,
     callsites: CallsiteCache,
 }
-
-/// The format's keys. Sorted.
-const RESERVED: &[&str] = &[
-    "event_name",
-    "file",
-    "level",
-    "line",
-    "msg",
-    "span_id",
-    "target",
-    "thread_id",
-    "thread_name",
-    "time",
-    "trace_flags",
-    "trace_id",
-];
 
 impl Logfmt {
     /// With time, level, target and message, and all fields.
@@ -150,9 +142,10 @@ impl Logfmt {
         Ok(self)
     }
 
+    #[inline(always)]
     fn write(&self, record: &Record, line: &mut Line<'_>) {
         if self.time.is_calendar() {
-            line.raw("time=");
+            line.array(b"time=");
             line.digits(|digits| self.time.put(record.time(), digits));
             line.byte(b' ');
         } else if !self.time.is_none() {
@@ -171,11 +164,14 @@ impl Logfmt {
             Some(callsite) => line.raw_bytes(callsite.text.text()),
             None => begin(line, record.severity(), record.target()),
         }
-        word(line, record.message());
+        message(line, record.message());
         if let Some(trace) = record.trace() {
             ids(line, trace);
         }
-        self.about(record, line);
+        let is_unnamed = callsite.is_some_and(|callsite| !callsite.is_named) && !record.has_own_name();
+        if self.source || self.thread || !is_unnamed {
+            self.about(record, line);
+        }
         let mut expected = callsite.map_or(&[][..], |callsite| &callsite.names).iter();
         for source in record.sources() {
             // A span's text is the same for every record, unless other names clash with its names.
@@ -189,11 +185,19 @@ impl Logfmt {
                 self.pair(record, entry, expected.next(), line);
             }
         }
+        if !self.fixed.is_empty() {
+            self.fixed(record, line);
+        }
+    }
+
+    #[inline(never)]
+    fn fixed(&self, record: &Record, line: &mut Line<'_>) {
         for entry in self.fixed.entries().filter(|entry| !record.sees(entry.text())) {
             self.pair(record, entry, None, line);
         }
     }
 
+    #[inline(never)]
     fn about(&self, record: &Record, line: &mut Line<'_>) {
         let text = |line: &mut Line<'_>, key: &str, of: Option<&str>| {
             if let Some(of) = of {
@@ -217,7 +221,7 @@ impl Logfmt {
     }
 
     /// A field. `expected` is a rendered key that is probably its.
-    #[inline]
+    #[inline(always)]
     fn pair(
         &self,
         record: &Record,
@@ -319,57 +323,6 @@ fn value(of: Value<'_>, line: &mut Line<'_>) {
     }
 }
 
-/// Bytes of words.
-const BARE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = b'!';
-    while byte <= b'~' {
-        table[byte as usize] = !matches!(byte, b'"' | b'\'' | b'\\' | b'=');
-        byte += 1;
-    }
-    table
-};
-
-/// A text: bare if it is a word, else in quotes.
-#[inline]
-fn word(line: &mut Line<'_>, text: &str) {
-    if is_word(text) { line.raw(text) } else { line.string(text) }
-}
-
-#[inline]
-fn is_word(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let is_bare = if let Some(last) = bytes.last_chunk::<8>() {
-        // The last word overlaps the one before it.
-        words(bytes).fold(unusual(*last), |found, word| found | unusual(*word)) == 0
-    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
-        unusual([*a, *b, *c, *d, *e, *f, *g, *h]) == 0
-    } else {
-        bytes.iter().all(|byte| BARE[usize::from(*byte)])
-    };
-    let bare = |c: char| if c.is_ascii() { BARE[c as usize] } else { is_plain(c) };
-    !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))
-}
-
-/// Whether one of eight bytes cannot be in a word. Nonzero if so; which byte it is, the result does not tell.
-#[inline(always)]
-const fn unusual(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    let space_or_less = word.wrapping_sub(ONES * 0x21);
-    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
-    let apostrophe = (word ^ (ONES * b'\'' as u64)).wrapping_sub(ONES);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    let equals = (word ^ (ONES * b'=' as u64)).wrapping_sub(ONES);
-    // A borrow or carry into a neighbour can only come from a byte that is unusual itself.
-    (space_or_less | quote | apostrophe | backslash | equals | word.wrapping_add(ONES) | word) & (ONES * 0x80)
-}
-
-/// Whether a character that is not ASCII needs no quotes. Readers take U+FFFD for broken UTF-8.
-fn is_plain(c: char) -> bool {
-    !is_control(c) && !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER
-}
-
 /// ` name=`
 static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name, line)));
 
@@ -398,69 +351,6 @@ fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
         }
     });
     (text.text().len() <= MAX_CACHED).then(|| text.text().into())
-}
-
-/// ` name=`
-fn key(name: &str, line: &mut Line<'_>) {
-    line.byte(b' ');
-    push_name(name, line);
-    line.byte(b'=');
-}
-
-fn push_name(name: &str, line: &mut Line<'_>) {
-    if name.is_empty() {
-        line.byte(b'%');
-    }
-    encode(name, |byte| byte == b'%', line);
-    if is_reserved(name) {
-        line.byte(b'_');
-    }
-}
-
-fn is_reserved(name: &str) -> bool {
-    RESERVED.binary_search(&name.trim_end_matches('_')).is_ok()
-}
-
-/// Percent-encodes what a key cannot have, and special bytes.
-fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
-    let mut utf8 = [0; 4];
-    for c in name.chars() {
-        let text = c.encode_utf8(&mut utf8);
-        let stands = match c {
-            '\\' => true,
-            c if c.is_ascii() => BARE[c as usize] && !is_special(c as u8),
-            c => is_plain(c),
-        };
-        if stands {
-            line.raw(text);
-            continue;
-        }
-        for byte in text.bytes() {
-            let [.., high, low] = hex_digits(byte.into());
-            line.byte(b'%');
-            line.byte(high.to_ascii_uppercase());
-            line.byte(low.to_ascii_uppercase());
-        }
-    }
-}
-
-/// The path of a value in lists and maps.
-struct Path<'p> {
-    outer: Option<&'p Path<'p>>,
-    part: &'p str,
-}
-
-impl Path<'_> {
-    fn write(&self, line: &mut Line<'_>) {
-        match self.outer {
-            None => push_name(self.part, line),
-            Some(outer) => {
-                outer.write(line);
-                line.byte(b'.');
-                encode(self.part, |byte| matches!(byte, b'%' | b'.'), line);
-            }
-        }
-    }
 }
 
 /// A pair for each value in compact JSON.

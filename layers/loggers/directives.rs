@@ -1,4 +1,4 @@
-//! Directives: `warn,shop=info,shop.db=debug`, read and written.
+//! Reads and writes directives: `warn,shop=info,shop.db=debug`.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use crate::{
     text::{distance, is_control},
 };
 
-/// Levels by canonical name; the last directive for a name counts.
+/// Levels by canonical name. The last directive for a name wins.
 pub(super) fn parse(directives: &str) -> Result<BTreeMap<String, Severity>, Error> {
     let mut levels = BTreeMap::new();
     for (number, (start, item)) in items(directives).enumerate() {
@@ -71,7 +71,7 @@ fn items(directives: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// One directive; an error says what was expected.
+/// Parses one directive. An error says what was expected.
 fn directive(text: &str) -> Result<(String, Severity), String> {
     let (name, level) = if text.starts_with('"') { quoted(text)? } else { bare(text)? };
     let name = name::checked(&name).map_err(|error| error.to_string())?;
@@ -166,7 +166,7 @@ fn number_or_name(text: &str) -> Option<Severity> {
     }
 }
 
-/// The level that a word was probably meant to be: one letter off, or two letters swapped.
+/// The level that a word is probably a typo of: one letter differs, or two are swapped.
 fn misspelt(word: &str) -> Option<String> {
     let letters = |text: &str| {
         let mut letters: Vec<char> = text.to_lowercase().chars().collect();
@@ -252,13 +252,13 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.name() {
             Some(name) => name.chars().try_for_each(|c| f.write_char(c.to_ascii_lowercase())),
-            // With a sign, so that 1 to 5 are not taken for env_logger's.
+            // With a sign: a bare 1 to 5 would mean env_logger's levels.
             None => write!(f, "{:+}", self.0.number()),
         }
     }
 }
 
-/// Writes levels, by canonical name and the root's first, as directives that [`parse`] reads.
+/// Writes levels, by canonical name with the root's first, as directives that [`parse`] reads.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, levels: &[(String, Severity)]) -> fmt::Result {
     for (index, (name, level)) in levels.iter().enumerate() {
         let comma = if index > 0 { "," } else { "" };

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{Record, Severity, clock::Clock};
 
-/// Passes a maximum number of records of each call site per period. The others are refused, counted, and reported in one
-/// record: `disk is full … 37 similar`.
+/// Passes at most a number of similar records per period. The others are refused, counted, and reported in one record:
+/// `disk is full … 37 similar`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::{Record, Severity, clock::Clock};
 /// ```
 ///
 /// # What is similar
-/// Records of one call site with the same values of the fields named by [`by`](Self::by). Records without a source
-/// location are compared by target, severity and message.
+/// Records of one call site with the same values in the fields given to [`by`](Self::by). Records without a source
+/// location are similar if target, severity and message are equal.
 ///
 /// # What is never refused
-/// The first of its kind; ERROR and above ([`always_pass_from`](Self::always_pass_from)).
+/// The first of similar records, and ERROR and above ([`always_pass_from`](Self::always_pass_from)).
 ///
 /// # The summary
-/// It is the first record that was refused, with `… N similar` after its message and the field `similar`. It is emitted
-/// when the period is over and a record of any kind reaches the filter; when the handler is flushed or ends; and when the
-/// kind is evicted from the table.
+/// The summary is the first refused record, with `… N similar` after its message and the number in the field `similar`. It
+/// is emitted with the next record of any kind after the period; when the handler is flushed or dropped; and when
+/// [`max_keys`](Self::max_keys) evicts its group.
 ///
 /// Time is monotonic: setting the wall clock back changes nothing. Clones share the table.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// At most `max` of each kind (and at least one) in `per`, which begins with the first of them.
+    /// At most `max` similar records in `per`, a period that begins with the first of them. A `max` of 0 counts as 1.
     pub fn new(max: u32, per: Duration) -> Self {
         Self { max: u64::from(max).max(1), per, grouping: Grouping::new() }
     }
