@@ -83,7 +83,8 @@ use crate::{
 /// A record is written when the receiver has answered with the `chunk` of its message, in time. Whatever else comes, or does
 /// not, the messages that are not acknowledged are sent again over a new connection, with the same `chunk`: a receiver
 /// that knows the last ones can drop duplicates. [Without](FluentForwardBuilder::require_ack) them, a record is written when the
-/// system has accepted it; what is on its way when the receiver dies is lost.
+/// system has accepted it; what is on its way when the receiver dies is lost. One that never acknowledges anything would get all
+/// of it again and again: it needs that.
 ///
 /// # When it blocks
 ///
