@@ -139,6 +139,8 @@ impl Description {
 }
 
 /// The outcome of a record. The greatest is the worst.
+// As wide as an error, so that a result is returned in registers.
+#[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Outcome {
