@@ -170,7 +170,7 @@ fn protobuf(mut bytes: &[u8]) -> Vec<(u8, Result<u64, &[u8]>)> {
 fn loki_gets_protobuf() {
     let receiver = Receiver::start();
     let loki = Loki::new(receiver.url("")).label("app", "sh\"op\n").metadata("user").protobuf(true);
-    let mut records = vec![record("one"), record("é\u{7}")];
+    let mut records = [record("one"), record("é\u{7}")];
     records[1].set("user", 7);
     let (http, _) = named(eager(loki).format(Bare));
     records.iter().for_each(|record| http.emit(record));
