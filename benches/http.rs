@@ -1,4 +1,4 @@
-//! What records over HTTP cost: the thread that logs, and the thread that sends.
+//! What records over HTTP, and by the forward protocol, cost: the thread that logs, and the thread that sends.
 //!
 //! ```text
 //! cargo bench --bench http                # the whole table, about a minute
@@ -16,6 +16,7 @@
 //! | queue | the thread that logs, before a `Queue` |
 //! | http, logs | the thread that logs, before `Http` |
 //! | http, sends | the thread of `Http` |
+//! | forward, logs; sends | the same for `FluentForward`, packed and acknowledged |
 //! | file | the thread of a `Queue` before a buffered file |
 //! | spool | the threads of a `Batched` whose receiver is away: records go to its spool |
 //!
@@ -47,10 +48,10 @@ use tracing_strata::{
     Error, Queue, Sink,
     format::Json,
     ledger::ErrorHandler,
-    output::{Answer, Attempt, Batch, Batched, Formatted, Http, LogFile},
+    output::{Answer, Attempt, Batch, Batched, FluentForward, Formatted, Http, LogFile},
     prelude::*,
     record::OwnedRecord,
-    sink::Lines,
+    sink::{Lines, net::Address},
 };
 use tracing_subscriber::prelude::*;
 
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
     let (times, rounds) = if args.iter().any(|arg| arg == "--quick") { (1, 3) } else { (5, 21) };
     println!("{}\n", clock::here_and_now());
     let mut costs = Vec::new();
-    for name in ["format", "ureq", "queue", "http", "file", "spool"] {
+    for name in ["format", "ureq", "queue", "http", "forward", "file", "spool"] {
         let mut all = Vec::new();
         for _ in 0..times {
             match measure(name, rounds) {
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
         }
         costs.push(median(all));
     }
-    let [(format, _), (ureq, _), (queue, _), (logs, sends), (_, file), (_, spool)] = costs[..] else {
+    let [(format, _), (ureq, _), (queue, _), http, forward, (_, file), (_, spool)] = costs[..] else {
         return ExitCode::FAILURE;
     };
     println!("| case | ns a record | × format | bar |\n|---|--:|--:|---|");
@@ -91,10 +92,13 @@ fn main() -> ExitCode {
     row("format", format, "");
     row("ureq", ureq, "");
     row("queue", queue, "");
-    row("http, logs", logs, &verdict("as a queue", logs <= queue * 1.1));
-    let per_second = 1e9 / sends;
-    let is_fast = sends <= 2.0 * format && per_second >= 400_000.0;
-    row("http, sends", sends, &verdict(&format!("≤ 2 × format, ≥ 400,000/s ({per_second:.0})"), is_fast));
+    for (name, (logs, sends)) in [("http", http), ("forward", forward)] {
+        row(&format!("{name}, logs"), logs, &verdict("as a queue", logs <= queue * 1.1));
+        let per_second = 1e9 / sends;
+        let is_fast = sends <= 2.0 * format && per_second >= 400_000.0;
+        let bar = format!("≤ 2 × format, ≥ 400,000/s ({per_second:.0})");
+        row(&format!("{name}, sends"), sends, &verdict(&bar, is_fast));
+    }
     row("file", file, "");
     row("spool", spool, &verdict(&format!("≤ 1.3 × file ({:.2})", spool / file), spool <= 1.3 * file));
     let gigabytes = if times == 1 { "0.1" } else { "1" };
@@ -208,12 +212,12 @@ fn install(name: &str) -> Box<dyn Fn()> {
         }
         "http" => {
             let http = Http::builder(receiver()).capacity(32_768).max_bytes(usize::MAX).max_batch(BATCH);
-            let http = http.max_batch_bytes(usize::MAX).flush_timeout(LONG).build().unwrap().named("http");
-            registry.with(http.clone().into_layer()).init();
-            return Box::new(move || {
-                http.flush().unwrap();
-                assert_eq!((http.stats().dropped, http.stats().failed), (0, 0));
-            });
+            return logs_to(http.max_batch_bytes(usize::MAX).flush_timeout(LONG).build().unwrap());
+        }
+        "forward" => {
+            let to = Address::tcp("127.0.0.1", acknowledging());
+            let forward = FluentForward::builder(to).capacity(32_768).max_bytes(usize::MAX).max_batch(BATCH);
+            return logs_to(forward.max_batch_bytes(usize::MAX).flush_timeout(LONG).build().unwrap());
         }
         "file" => {
             let file = LogFile::builder(scratch("file")).format(Json::new()).buffer(1 << 20);
@@ -250,6 +254,15 @@ fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("strata-bench-{}-{name}", std::process::id()));
     SCRATCH.set(path.clone()).unwrap();
     path
+}
+
+fn logs_to(batched: Batched) -> Box<dyn Fn()> {
+    let handler = batched.named("h");
+    tracing_subscriber::registry().with(handler.clone().into_layer()).init();
+    Box::new(move || {
+        handler.flush().unwrap();
+        assert_eq!((handler.stats().dropped, handler.stats().failed), (0, 0));
+    })
 }
 
 /// Takes the bytes and forgets them.
@@ -336,5 +349,26 @@ fn serve(stream: TcpStream) -> Option<()> {
         reader.read_exact(&mut body).ok()?;
         RECEIVER.store(u64::try_from(clock::thread_time().as_nanos()).ok()?, Ordering::Release);
         out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+    }
+}
+
+/// The same for the forward protocol: a port.
+fn acknowledging() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || listener.incoming().flatten().for_each(|stream| acknowledge(stream).unwrap_or_default()));
+    port
+}
+
+fn acknowledge(stream: TcpStream) -> Option<()> {
+    let mut out = stream.try_clone().ok()?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let message = rmpv::decode::read_value(&mut reader).ok()?;
+        let (_, chunk) = message[2].as_map()?.iter().find(|(key, _)| key.as_str() == Some("chunk"))?;
+        let mut answer = Vec::new();
+        rmpv::encode::write_value(&mut answer, &rmpv::Value::Map(vec![("ack".into(), chunk.clone())])).ok()?;
+        RECEIVER.store(u64::try_from(clock::thread_time().as_nanos()).ok()?, Ordering::Release);
+        out.write_all(&answer).ok()?;
     }
 }

@@ -129,7 +129,8 @@ impl fmt::Display for Error {
             } else {
                 write!(f, ": {error}")?;
             }
-            cause = error.source();
+            // One of ours has written its own.
+            cause = if error.is::<Self>() { None } else { error.source() };
         }
         Ok(())
     }

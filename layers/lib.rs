@@ -107,6 +107,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `appender` | [`sink::appender`]: the writers of `tracing-appender`, with an account of what they lose; for those who come from it |
+//! | `forward` | `output::FluentForward`: records to Fluentd, Fluent Bit and others by the forward protocol; includes `gzip` |
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `http` | `output::Http`: records to services, in batches; includes `gzip` and `tls` |
 //! | `log` | [`log`](mod@log): events of the `log` crate, with their own target, file, line and key-values |

@@ -366,7 +366,7 @@ impl<'c> HandlerArgs<'c> {
     }
 
     /// Whether something was reported: what is made of it is not used.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "forward", feature = "http"))]
     pub(super) fn has_problems(&self) -> bool {
         !self.problems.borrow().is_empty()
     }

@@ -32,6 +32,7 @@ const HANDLERS: &[Nearest] = &[
     (&["logtail", "betterstack"], "class: better_stack"),
     (&["sematext", "logsene"], "class: sematext"),
     (&["slack", "discord", "webhook"], "class: webhook"),
+    (&["fluent"], "class: fluent_forward"),
     (&["http"], "class: logging.handlers.HTTPHandler"),
     (&["timed"], "class: logging.handlers.TimedRotatingFileHandler"),
     (&["rotat", "rolling"], "class: logging.handlers.RotatingFileHandler"),

@@ -29,6 +29,8 @@ mod line;
 mod locale;
 mod log_record;
 mod logfmt;
+#[cfg(feature = "forward")]
+pub(crate) mod msgpack;
 mod offsets;
 mod pickle;
 mod strftime;

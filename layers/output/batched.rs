@@ -256,7 +256,7 @@ macro_rules! batch_options {
     };
 }
 
-#[cfg(feature = "http")]
+#[cfg(any(feature = "forward", feature = "http"))]
 pub(super) use batch_options;
 
 /// The options of a [`Batched`].

@@ -16,6 +16,8 @@ mod batch_writer;
 mod batched;
 mod datagram;
 mod formatted;
+#[cfg(feature = "forward")]
+mod forward;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(target_os = "linux")]
@@ -30,6 +32,8 @@ mod syslog;
 
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
+#[cfg(feature = "forward")]
+pub use self::forward::{FluentForward, FluentForwardBuilder, ForwardMode};
 #[cfg(feature = "http")]
 pub use self::http::{
     BetterStack, Datadog, Elasticsearch, Http, HttpBody, HttpBuilder, Logstash, Loki, Sematext, SplunkHec, Webhook,

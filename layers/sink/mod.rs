@@ -45,6 +45,8 @@ mod rotate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod scratch;
+#[cfg(any(feature = "forward", feature = "http"))]
+mod secret;
 mod std_stream;
 mod sync_timer;
 mod writer;
@@ -53,6 +55,8 @@ use std::{io, num::NonZeroU16, sync::Arc};
 
 #[cfg(all(feature = "config", feature = "testing"))]
 pub(crate) use self::probe::rehearsed;
+#[cfg(any(feature = "forward", feature = "http"))]
+pub use self::secret::Secret;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,

@@ -5,6 +5,7 @@
 mod dice;
 mod files;
 mod followers;
+mod forward;
 mod gelf;
 #[path = "../it/give.rs"]
 #[allow(dead_code, reason = "what only tests/it wants to know")]

@@ -73,6 +73,14 @@ impl Server {
     }
 }
 
+/// Runs a script of a folder that has no server; panics with all it said if it fails.
+pub(crate) fn run_script(name: &str, script: &str, environment: &[(&str, &str)]) {
+    let mut command = Command::new("bash");
+    command.arg(scripts(name).join(script)).envs(environment.iter().copied()).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{name}/{script}: {output:?}");
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let stopped = Command::new("bash")

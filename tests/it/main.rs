@@ -13,6 +13,7 @@ mod datagram;
 mod exit;
 mod files;
 mod format;
+mod forward;
 mod gelf;
 mod give;
 mod handlers;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "forward", feature = "http"))]
+use crate::{config::handler_args::HandlerArgs, sink::Secret};
 use crate::{
     config::{class::BuildContext, handler_args::SetIfSome as _},
     sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing},
@@ -102,4 +104,30 @@ fn tls(args: &crate::config::handler_args::HandlerArgs<'_>) -> crate::sink::net:
     }
     tls = tls.set_if_some(args.str("server_name"), crate::sink::net::Tls::server_name);
     tls
+}
+
+/// A secret that may be absent: a text, `{env: NAME}` or `{file: PATH}`.
+#[cfg(any(feature = "forward", feature = "http"))]
+pub(super) fn secret(args: &HandlerArgs<'_>, name: &str) -> Option<Secret> {
+    let node = args.node(name)?;
+    if node.as_map().is_none() {
+        return args.str(name).map(Secret::new);
+    }
+    args.inside(name, |from| match (from.str("env"), from.str("file")) {
+        (Some(name), None) => Secret::env(name),
+        (None, Some(path)) => Secret::file(path),
+        _ => {
+            from.report(from.missing("env", "expected a text, {env: NAME} or {file: PATH}"));
+            Secret::new("")
+        }
+    })
+}
+
+/// One that must be there.
+#[cfg(any(feature = "forward", feature = "http"))]
+pub(super) fn required_secret(args: &HandlerArgs<'_>, name: &str) -> Secret {
+    if args.node(name).is_none() {
+        args.require(name);
+    }
+    secret(args, name).unwrap_or_else(|| Secret::new(""))
 }

@@ -107,7 +107,7 @@ pub(super) fn spooled(builder: HttpBuilder, args: &HandlerArgs<'_>) -> HttpBuild
 }
 
 /// Its thread starts when the whole configuration was checked.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "forward", feature = "http"))]
 pub(super) fn started_later(batched: crate::output::Batched) -> Output {
     let batched = std::sync::Arc::new(batched);
     Output::plain(std::sync::Arc::clone(&batched)).started_by(move || batched.start())

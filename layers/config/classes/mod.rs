@@ -6,6 +6,7 @@ mod file;
 mod files;
 pub(super) mod filters;
 pub(super) mod formatters;
+mod forward;
 mod http;
 mod memory;
 mod net;

@@ -83,13 +83,13 @@ mod without_http {
 
 #[cfg(feature = "http")]
 mod with_http {
-    use super::super::connection;
+    use super::super::connection::{self, required_secret};
     use crate::{
         Error,
         config::{
             class::{BuildContext, placeholder},
             configured_handler::Output,
-            handler_args::{HandlerArgs, SetIfSome as _},
+            handler_args::SetIfSome as _,
         },
         output::{
             BetterStack, Datadog, Elasticsearch, Http, HttpBody, HttpBuilder, Logstash, Loki, Sematext, SplunkHec,
@@ -97,7 +97,7 @@ mod with_http {
         },
         sink::{
             Compression,
-            http::{Auth, Redirects, Secret},
+            http::{Auth, Redirects},
         },
     };
 
@@ -242,25 +242,5 @@ mod with_http {
             return Ok(placeholder());
         }
         Ok(super::super::http::started_later(builder.build_stopped()?))
-    }
-
-    /// A text, `{env: NAME}` or `{file: PATH}`.
-    fn required_secret(args: &HandlerArgs<'_>, name: &str) -> Secret {
-        let Some(node) = args.node(name) else {
-            args.require(name);
-            return Secret::new("");
-        };
-        if node.as_map().is_none() {
-            return Secret::new(args.str(name).unwrap_or_default());
-        }
-        let of = |from: &HandlerArgs<'_>| match (from.str("env"), from.str("file")) {
-            (Some(name), None) => Secret::env(name),
-            (None, Some(path)) => Secret::file(path),
-            _ => {
-                from.report(from.missing("env", "expected a text, {env: NAME} or {file: PATH}"));
-                Secret::new("")
-            }
-        };
-        args.inside(name, of).unwrap_or_else(|| Secret::new(""))
     }
 }

@@ -4,6 +4,7 @@
 use super::net::JOURNAL;
 use super::{
     file::{FILE, WATCHED},
+    forward::{FLUENT, FORWARD},
     http::HTTP,
     memory::MEMORY,
     net::{DATAGRAM, SOCKET},
@@ -38,6 +39,8 @@ const CLASSES: &[&Class] = &[
     &RECORDER,
     &TEE,
     &OTLP,
+    &FORWARD,
+    &FLUENT,
 ];
 
 impl ClassRegistry {

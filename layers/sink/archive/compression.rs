@@ -85,7 +85,7 @@ impl Compression {
         }
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "forward", feature = "http"))]
     pub(crate) fn encode_bytes(self, mut bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut encoded = Vec::with_capacity(bytes.len() / 4);
         self.encode_to(&mut bytes, &mut encoded)?;

@@ -12,11 +12,9 @@ mod endpoint;
 mod retry_after;
 mod tls;
 
-pub use self::{
-    auth::{Auth, Secret},
-    client::Redirects,
-};
+pub use self::{auth::Auth, client::Redirects};
 pub(crate) use self::{
     client::{Client, ClientOptions, Method, Request, Response},
     endpoint::Endpoint,
 };
+pub use super::secret::Secret;

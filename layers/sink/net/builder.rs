@@ -141,26 +141,11 @@ impl ConnectionBuilder {
     /// The address is invalid or not that of a stream, or the [`Tls`](super::Tls) settings are.
     pub fn build(self) -> Result<Connection, Error> {
         let Self { address, options, clock, .. } = self;
-        address.check()?;
-        if matches!(address, Address::Udp { .. } | Address::UnixDatagram(_)) {
-            return Err(Error::config(format_args!(
-                "{address}: expected the address of a stream (tcp, tls, unix-stream)"
-            )));
-        }
-        #[cfg(not(feature = "tls"))]
-        if matches!(address, Address::Tls { .. }) {
-            return Err(Error::config(format_args!("{address}: TLS needs the feature \"tls\" of tracing-strata")));
-        }
-        #[cfg(feature = "tls")]
-        let tls = match &address {
-            Address::Tls { host, .. } => Some(self.tls.unwrap_or_default().load(host)?),
-            _ => None,
-        };
-        let endpoint = Endpoint {
+        let endpoint = Endpoint::new(
             address,
             #[cfg(feature = "tls")]
-            tls,
-        };
+            self.tls,
+        )?;
         Ok(Connection::new(endpoint, options, clock))
     }
 

@@ -25,12 +25,16 @@ mod backoff;
 mod builder;
 mod connection;
 mod datagrams;
+#[cfg(feature = "forward")]
+mod dialog;
 mod net_sink;
 mod resolve;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "forward")]
+pub(crate) use self::dialog::{Deadline, Dialog, DialogPeer};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::{address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection};

@@ -11,13 +11,14 @@ use std::{
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, TlsStream};
 use super::{address::Address, resolve::resolve};
+use crate::Error;
 
 /// A point in time by which something must be done.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline(Instant);
+pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    pub(super) fn after(time: Duration) -> Self {
+    pub(crate) fn after(time: Duration) -> Self {
         let now = Instant::now();
         // A time that does not fit counts as infinite.
         Self(now.checked_add(time).unwrap_or(now + Duration::from_secs(1 << 30)))
@@ -40,6 +41,32 @@ pub(super) struct Endpoint {
     pub(super) address: Address,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<ClientTls>,
+}
+
+impl Endpoint {
+    /// Checks the settings.
+    pub(super) fn new(address: Address, #[cfg(feature = "tls")] tls: Option<super::Tls>) -> Result<Self, Error> {
+        address.check()?;
+        if matches!(address, Address::Udp { .. } | Address::UnixDatagram(_)) {
+            return Err(Error::config(format_args!(
+                "{address}: expected the address of a stream (tcp, tls, unix-stream)"
+            )));
+        }
+        #[cfg(not(feature = "tls"))]
+        if matches!(address, Address::Tls { .. }) {
+            return Err(Error::config(format_args!("{address}: TLS needs the feature \"tls\" of tracing-strata")));
+        }
+        #[cfg(feature = "tls")]
+        let tls = match &address {
+            Address::Tls { host, .. } => Some(tls.unwrap_or_default().load(host)?),
+            _ => None,
+        };
+        Ok(Self {
+            address,
+            #[cfg(feature = "tls")]
+            tls,
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -88,6 +115,18 @@ impl NetStream {
         }
     }
 
+    /// Waits for something to arrive. 0 if the peer has closed the connection.
+    #[cfg(feature = "forward")]
+    pub(super) fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => read(&*stream, buffer, deadline, |left| stream.set_read_timeout(Some(left))),
+            #[cfg(unix)]
+            Self::Unix(stream) => read(&*stream, buffer, deadline, |left| stream.set_read_timeout(Some(left))),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.read(buffer, deadline),
+        }
+    }
+
     /// Closes with the protocol's closing message, if it has one. Not for a connection that failed or belongs to
     /// another process.
     pub(super) fn close(self) {
@@ -115,6 +154,21 @@ pub(super) fn write_all(
         }
     }
     Ok(())
+}
+
+#[cfg(feature = "forward")]
+fn read(
+    mut stream: impl Read,
+    buffer: &mut [u8],
+    deadline: Deadline,
+    set_timeout: impl Fn(Duration) -> io::Result<()>,
+) -> io::Result<usize> {
+    loop {
+        match deadline.remaining().and_then(&set_timeout).and_then(|()| stream.read(buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(timed_out),
+        }
+    }
 }
 
 /// A socket that timed out returns "would block".

@@ -272,7 +272,13 @@ impl TlsStream {
         self.stream.set_read_timeout(Some(deadline.remaining()?))?;
         let result = self.session.read_tls(&mut &self.stream);
         match result {
-            Ok(0) => return Err(closed("the peer has closed the connection in the TLS handshake")),
+            Ok(0) => {
+                return Err(closed(if self.session.is_handshaking() {
+                    "the peer has closed the connection in the TLS handshake"
+                } else {
+                    "the peer has closed the connection"
+                }));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(timed_out(error)),
@@ -336,6 +342,18 @@ impl TlsStream {
     pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         io::Write::write_all(&mut self.session.writer(), bytes)?;
         self.write_pending(deadline)
+    }
+
+    /// Waits for something to arrive. 0 if the peer has closed the connection.
+    #[cfg(feature = "forward")]
+    pub(super) fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        loop {
+            match io::Read::read(&mut self.session.reader(), buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.read_some(deadline)?,
+                result => return result,
+            }
+            self.write_pending(deadline)?;
+        }
     }
 
     pub(super) fn close(mut self) {

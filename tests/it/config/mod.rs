@@ -12,6 +12,7 @@ mod errors;
 mod every;
 mod files;
 mod foreign;
+mod forward;
 #[cfg(feature = "http")]
 mod http;
 mod include;
