@@ -101,7 +101,7 @@
 //! `fluent_forward` (feature `forward`; see `output::FluentForward`): `address` (`tcp://HOST:24224`, `tls://HOST:PORT`, `unix:///PATH`),
 //! `tag` or `tag_prefix`, `mode` (`forward`, `packed_forward`, `compressed_packed_forward`), `nanoseconds`, `require_ack`, `shared_key`,
 //! `user` and `password`, `host` (our name in the handshake), `tls: {ca_file, certificate, key, server_name}`, `connect_timeout`, `timeout`,
-//! `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `schedule_delay`, `retry_for`, `flush_timeout`. A `formatter` of
+//! `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `schedule_delay`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}`. A `formatter` of
 //! JSON objects gives the members of a record, another one its `message`. A secret (`shared_key`, `password`) is a text, `{env: NAME}` or `{file: PATH}`; it is read for each connection.
 //!
 //! ## Services over HTTP

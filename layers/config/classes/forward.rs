@@ -31,6 +31,7 @@ pub(super) const FORWARD: Class = Class {
         "schedule_delay",
         "retry_for",
         "flush_timeout",
+        "spool",
     ],
     has_own_format: true,
     make: made::forward,
@@ -163,6 +164,10 @@ mod made {
             .set_if_some(args.seconds("flush_timeout"), FluentForwardBuilder::flush_timeout);
         let login = args.str("user").map(|user| (user, connection::required_secret(args, "password")));
         let builder = builder.set_if_some(login, |builder, (user, password)| builder.login(user, password));
+        let builder = builder.set_if_some(super::super::http::spool(args), |builder, (directory, max_bytes, sync)| {
+            let builder = builder.spool(directory, max_bytes).spool_taken_over();
+            builder.set_if_some(sync, FluentForwardBuilder::spool_sync)
+        });
         #[cfg(feature = "tls")]
         let builder = match is_encrypted {
             true if args.node("tls").is_some_and(|tls| tls.as_map().is_some()) => {

@@ -89,8 +89,8 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 }
 
 /// `spool: {directory, max_bytes, sync}`.
-#[cfg(feature = "http")]
-pub(super) fn spool(args: &HandlerArgs<'_>) -> Option<(String, u64, Option<bool>)> {
+#[cfg(any(feature = "forward", feature = "http"))]
+pub(super) fn spool(args: &crate::config::HandlerArgs<'_>) -> Option<(String, u64, Option<bool>)> {
     args.inside("spool", |spool| {
         let (directory, max_bytes) = (spool.required("directory"), spool.count("max_bytes"));
         if max_bytes.is_none() && !spool.has("max_bytes") {

@@ -41,8 +41,10 @@ fn all_keys() {
         "mode": "compressed_packed_forward", "nanoseconds": false, "require_ack": true,
         "shared_key": {"file": dir.path("key")}, "user": "ann", "password": "pass", "host": "web-1",
         "tls": {"ca_file": dir.path("ca.pem")}, "connect_timeout": 60, "timeout": 60, "capacity": 100, "max_bytes": 100_000,
-        "max_batch": 10, "max_batch_bytes": 10_000, "schedule_delay": 60, "retry_for": 60, "flush_timeout": 60});
+        "max_batch": 10, "max_batch_bytes": 10_000, "schedule_delay": 60, "retry_for": 60, "flush_timeout": 60,
+        "spool": {"directory": dir.path("spool"), "max_bytes": 8_000_000}});
     send(ours.clone());
+    assert!(std::fs::exists(dir.path("spool/lock")).unwrap());
     let got = receiver.got().remove(0);
     assert_eq!(
         (&*got.tag, got.mode, receiver.clients()),
