@@ -121,8 +121,9 @@ impl Text {
 impl Text {
     fn below(&self, record: &Record, out: &mut Parts<'_, '_>) {
         let message = record.message();
-        let (before, trace) =
-            backtrace::split(message).filter(|(before, _)| !before.is_empty()).unwrap_or((message, ""));
+        // Most messages are one line: then nothing is looked for.
+        let split = message.contains('\n').then(|| backtrace::split(message)).flatten();
+        let (before, trace) = split.filter(|(before, _)| !before.is_empty()).unwrap_or((message, ""));
         for line in before.lines().skip(1) {
             out.new_line(0);
             out.text(line, Style::NONE);
