@@ -52,13 +52,16 @@ impl fmt::Debug for Meeting {
 /// read. It can go away and come back, at the same port. Dropping it closes all.
 ///
 /// ```
-/// use tracing_strata::{Record, Severity, ledger::ErrorHandler, output::Socket, prelude::*, sink::net::{Address, Backoff, Connection, Framing}};
-/// use tracing_strata::testing::fault::FaultyPeer;
+/// use tracing_strata::{
+///     Record, Severity, format::Text, ledger::ErrorHandler, output::Socket, prelude::*,
+///     sink::net::{Address, Backoff, Connection, Framing}, testing::fault::FaultyPeer,
+/// };
 ///
 /// let peer = FaultyPeer::bind([])?;
 /// let backoff = Backoff::default().initial(std::time::Duration::ZERO);
 /// let to = Address::tcp("127.0.0.1", peer.address().port());
-/// let socket = Socket::builder(Connection::builder(to).framing(Framing::Lines).backoff(backoff)).build_sync()?.named("socket");
+/// let to = Connection::builder(to).framing(Framing::Lines).backoff(backoff);
+/// let socket = Socket::builder(to).format(Text::plain()).build_sync()?.named("socket");
 /// socket.set_error_handler(ErrorHandler::silent());
 /// let emit = |text| socket.emit(&Record::new(Severity::INFO, "shop", text));
 ///
