@@ -44,8 +44,7 @@ use crate::{
 /// assert_eq!((buffer.stats().queued, buffer.stats().written), (0, 1));
 /// # Ok::<(), Error>(())
 /// ```
-///
-/// Two words, so that it is passed in registers: all else is in the scope.
+// Two words, so that it is passed in registers: all else is in the scope.
 pub struct Delivery<'a> {
     pub(super) record: &'a mut OwnedRecord,
     pub(super) scope: Option<&'a Scope<'a>>,

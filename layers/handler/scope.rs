@@ -7,7 +7,6 @@ use std::{
 };
 
 use super::worker::deferred::DeferredWrites;
-
 use crate::{
     ledger::{Completion, Counters, FallbackPath, FallbackRecord, Receipt},
     record::OwnedRecord,

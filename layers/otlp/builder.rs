@@ -247,10 +247,9 @@ impl Otlp {
         self
     }
 
-    /// A handler of this process that has the spool is about to end: its successor waits for that.
     #[cfg(feature = "config")]
-    pub(crate) fn spool_taken_over(mut self) -> Self {
-        self.chosen.spool.get_or_insert_default().takes_over = true;
+    pub(crate) fn configured_spool(mut self, spool: crate::handler::worker::batching::SpoolOptions) -> Self {
+        self.chosen.spool = Some(spool);
         self
     }
 

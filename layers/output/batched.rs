@@ -242,6 +242,14 @@ macro_rules! batch_options {
             self
         }
 
+        // Not every output in batches has a class.
+        #[cfg(feature = "config")]
+        #[allow(dead_code)]
+        pub(crate) fn configured_spool(mut self, spool: $crate::handler::worker::batching::SpoolOptions) -> Self {
+            self.options.config.spool = Some(spool);
+            self
+        }
+
         /// How long a flush and the drop wait at most.
         pub fn flush_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.flush_timeout = timeout;

@@ -83,6 +83,13 @@ mod subscriber;
 
 use std::time::SystemTime;
 
+#[cfg(feature = "config")]
+pub use self::probe::{Answer, Probe};
+pub use self::{
+    assertions::{FailOn, SpanAssertion},
+    capture::{Capture, LevelGuard},
+    pattern::{Pattern, at_least, field, level, matching, message, message_contains, span, target},
+};
 use crate::Error;
 
 /// A time in a zone, for a [`ManualClock`](crate::clock::ManualClock): to see what happens when clocks change.
@@ -106,11 +113,3 @@ pub fn zoned_time(text: &str) -> Result<SystemTime, Error> {
     let wrong = |error| Error::config(format_args!("expected a time with its zone, got {text:?}: {error}"));
     text.parse::<jiff::Zoned>().map(|zoned| zoned.timestamp().into()).map_err(wrong)
 }
-
-#[cfg(feature = "config")]
-pub use self::probe::{Answer, Probe};
-pub use self::{
-    assertions::{FailOn, SpanAssertion},
-    capture::{Capture, LevelGuard},
-    pattern::{Pattern, at_least, field, level, matching, message, message_contains, span, target},
-};

@@ -5,6 +5,9 @@ use std::{
     ffi::OsStr,
     io::{self, BufRead as _, BufReader, Write as _},
     process::{Child, Command, ExitStatus, Stdio, exit},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
 };
 
 /// Says which test runs in this process.
@@ -37,8 +40,12 @@ const MARK: &str = "strata-test-process reached ";
 #[derive(Debug)]
 pub struct TestProcess {
     child: Child,
-    lines: io::Lines<BufReader<std::process::ChildStdout>>,
+    /// The points that were reached.
+    points: Receiver<String>,
 }
+
+/// How long a test waits for a point.
+const LONG: Duration = Duration::from_secs(60);
 
 impl TestProcess {
     /// Runs this test again, where `test` is its name with its modules, as `cargo test` shows it. In the new process `work` is
@@ -72,17 +79,23 @@ impl TestProcess {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{test}: its process does not start: {error}"));
         let Some(out) = child.stdout.take() else { panic!("{test}: its process has no output") };
-        Self { child, lines: BufReader::new(out).lines() }
+        let (reached, points) = channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(out).lines().map_while(Result::ok);
+            let points = lines.filter_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
+            // Once nobody asks any more, the rest is read all the same: the process may wait for that.
+            points.for_each(|point| reached.send(point).unwrap_or_default());
+        });
+        Self { child, points }
     }
 
     /// Waits until it calls [`reached`] with this point. It waits there.
     ///
     /// # Panics
-    /// It ended before, or no test has this name.
+    /// It ended before, no test has this name, or it reached nothing for a minute.
     pub fn wait_for(&mut self, point: &str) {
-        let is_point = |line: &str| line.split_once(MARK).is_some_and(|(_, reached)| reached == point);
-        let found = self.lines.by_ref().map_while(Result::ok).any(|line| is_point(&line));
-        assert!(found, "the process ended before it reached {point:?}");
+        let found = std::iter::from_fn(|| self.points.recv_timeout(LONG).ok()).any(|reached| reached == point);
+        assert!(found, "the process ended before it reached {point:?}, or reached nothing for {LONG:?}");
     }
 
     /// Lets it go on from the point where it waits.
@@ -106,7 +119,6 @@ impl TestProcess {
     /// The system does not know how it ended.
     pub fn wait(mut self) -> ExitStatus {
         drop(self.child.stdin.take());
-        self.lines.by_ref().map_while(Result::ok).for_each(drop);
         self.child.wait().unwrap_or_else(|error| panic!("the end of the process: {error}"))
     }
 }

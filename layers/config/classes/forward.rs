@@ -164,10 +164,7 @@ mod made {
             .set_if_some(args.seconds("flush_timeout"), FluentForwardBuilder::flush_timeout);
         let login = args.str("user").map(|user| (user, connection::required_secret(args, "password")));
         let builder = builder.set_if_some(login, |builder, (user, password)| builder.login(user, password));
-        let builder = builder.set_if_some(super::super::http::spool(args), |builder, (directory, max_bytes, sync)| {
-            let builder = builder.spool(directory, max_bytes).spool_taken_over();
-            builder.set_if_some(sync, FluentForwardBuilder::spool_sync)
-        });
+        let builder = builder.set_if_some(super::super::http::spool(args), FluentForwardBuilder::configured_spool);
         #[cfg(feature = "tls")]
         let builder = match is_encrypted {
             true if args.node("tls").is_some_and(|tls| tls.as_map().is_some()) => {

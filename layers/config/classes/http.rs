@@ -7,11 +7,10 @@ use crate::{
         configured_handler::Output,
     },
 };
+#[cfg(any(feature = "forward", feature = "http"))]
+use crate::{config::handler_args::HandlerArgs, handler::worker::batching::SpoolOptions};
 #[cfg(feature = "http")]
-use crate::{
-    config::handler_args::{HandlerArgs, SetIfSome as _},
-    output::HttpBuilder,
-};
+use crate::{config::handler_args::SetIfSome as _, output::HttpBuilder};
 
 pub(super) const HTTP: Class = Class {
     names: &["logging.handlers.HTTPHandler", "handlers.HTTPHandler", "http"],
@@ -81,29 +80,28 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("flush_timeout"), HttpBuilder::flush_timeout);
-    let builder = spooled(builder, strata);
+    let builder = builder.set_if_some(spool(strata), HttpBuilder::configured_spool);
     if args.has_problems() {
         return Ok(placeholder());
     }
     Ok(started_later(builder.build_stopped()?))
 }
 
-/// `spool: {directory, max_bytes, sync}`.
+/// `spool: {directory, max_bytes, sync}`. A handler that has it may be about to end, by a reload.
 #[cfg(any(feature = "forward", feature = "http"))]
-pub(super) fn spool(args: &crate::config::HandlerArgs<'_>) -> Option<(String, u64, Option<bool>)> {
+pub(super) fn spool(args: &HandlerArgs<'_>) -> Option<SpoolOptions> {
     args.inside("spool", |spool| {
         let (directory, max_bytes) = (spool.required("directory"), spool.count("max_bytes"));
         if max_bytes.is_none() && !spool.has("max_bytes") {
             spool.require("max_bytes");
         }
-        (directory, max_bytes.unwrap_or_default(), spool.bool("sync"))
+        SpoolOptions {
+            directory: directory.into(),
+            max_bytes: max_bytes.unwrap_or_default(),
+            syncs: spool.bool("sync").unwrap_or(false),
+            takes_over: true,
+        }
     })
-}
-
-#[cfg(feature = "http")]
-pub(super) fn spooled(builder: HttpBuilder, args: &HandlerArgs<'_>) -> HttpBuilder {
-    let Some((directory, max_bytes, sync)) = spool(args) else { return builder };
-    builder.spool(directory, max_bytes).set_if_some(sync, HttpBuilder::spool_sync).spool_taken_over()
 }
 
 /// Its thread starts when the whole configuration was checked.

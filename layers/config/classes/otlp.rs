@@ -89,9 +89,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(args.seconds("schedule_delay"), Otlp::schedule_delay)
         .set_if_some(args.seconds("retry_for"), Otlp::retry_for)
         .set_if_some(args.seconds("flush_timeout"), Otlp::flush_timeout);
-    if let Some((directory, max_bytes, sync)) = super::http::spool(args) {
-        otlp = otlp.spool(directory, max_bytes).set_if_some(sync, Otlp::spool_sync).spool_taken_over();
-    }
+    otlp = otlp.set_if_some(super::http::spool(args), Otlp::configured_spool);
     Ok(match otlp.own_logs()? {
         Some(logs) => {
             let logs = std::sync::Arc::new(logs);

@@ -237,7 +237,7 @@ mod with_http {
             .set_if_some(args.seconds("schedule_delay"), HttpBuilder::schedule_delay)
             .set_if_some(args.seconds("retry_for"), HttpBuilder::retry_for)
             .set_if_some(args.seconds("flush_timeout"), HttpBuilder::flush_timeout);
-        let builder = super::super::http::spooled(builder, args);
+        let builder = builder.set_if_some(super::super::http::spool(args), HttpBuilder::configured_spool);
         if args.has_problems() {
             return Ok(placeholder());
         }

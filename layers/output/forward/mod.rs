@@ -254,13 +254,6 @@ impl FluentForwardBuilder {
 
     batch_options!();
 
-    /// A handler of this process that has the spool is about to end: its successor waits for that.
-    #[cfg(feature = "config")]
-    pub(crate) fn spool_taken_over(mut self) -> Self {
-        self.options.config.spool.get_or_insert_default().takes_over = true;
-        self
-    }
-
     /// Starts the thread. The receiver need not be there yet.
     ///
     /// # Errors
@@ -376,12 +369,11 @@ impl ForwardBatch {
         for window in messages.chunks(WINDOW) {
             let bytes = window.iter().map(|message| &*message.bytes).collect::<Vec<_>>().concat();
             session.write(&bytes, deadline)?;
-            for message in window {
-                if let Some(chunk) = &message.chunk {
-                    session.await_ack(chunk, deadline)?;
-                    *done += 1;
-                }
-            }
+            let mut waiting: Vec<_> = window.iter().filter_map(|message| message.chunk.as_deref()).map(Some).collect();
+            let result = (0..waiting.len()).try_for_each(|_| session.await_ack(&mut waiting, deadline));
+            // Those behind one that waits are sent again with it, with the same chunks.
+            *done += waiting.iter().take_while(|chunk| chunk.is_none()).count();
+            result?;
         }
         if session.keeps_alive() {
             *self.session.get() = Some(session);

@@ -75,10 +75,15 @@ impl Session {
         })
     }
 
-    pub(super) fn await_ack(&mut self, chunk: &str, deadline: Deadline) -> Result<(), Error> {
+    /// Takes out one of the chunks that wait: a receiver may acknowledge them in any order.
+    pub(super) fn await_ack(&mut self, waiting: &mut [Option<&str>], deadline: Deadline) -> Result<(), Error> {
         self.answer("an acknowledgement", deadline, |answer| match answer.get("ack").and_then(Read::text) {
-            Some(ack) if ack == chunk.as_bytes() => Ok(()),
-            Some(_) => Err(Error::new("the receiver acknowledged something else")),
+            Some(ack) => {
+                let is_it = |chunk: &&mut Option<&str>| chunk.is_some_and(|chunk| chunk.as_bytes() == ack);
+                let chunk = waiting.iter_mut().find(is_it);
+                *chunk.ok_or_else(|| Error::new("the receiver acknowledged something else"))? = None;
+                Ok(())
+            }
             None if word(answer) == Some(b"HELO") => Err(Error::new("the receiver asks for a shared key")),
             None => Err(unexpected("an acknowledgement")),
         })

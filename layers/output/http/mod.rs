@@ -280,13 +280,6 @@ impl HttpBuilder {
 
     batch_options!();
 
-    /// A handler of this process that has the spool is about to end: its successor waits for that.
-    #[cfg(feature = "config")]
-    pub(crate) fn spool_taken_over(mut self) -> Self {
-        self.options.config.spool.get_or_insert_default().takes_over = true;
-        self
-    }
-
     /// Starts the thread. The receiver need not be there yet.
     ///
     /// # Errors

@@ -129,6 +129,12 @@ impl FaultyPeer {
 
     /// Closes all connections. New ones are refused until it [comes back](Self::come_back).
     pub fn go_away(&self) {
+        self.leave();
+        drop(self.shared.wait_while("it is still there", |state| state.is_listening || state.open > 0));
+    }
+
+    /// Without a wait, which may fail.
+    fn leave(&self) {
         let mut state = self.shared.state();
         state.era += 1;
         let is_listening = state.is_listening;
@@ -138,7 +144,6 @@ impl FaultyPeer {
             // Wakes the listener, which sees that its era is over.
             drop(TcpStream::connect(self.address));
         }
-        drop(self.shared.wait_while("it is still there", |state| state.is_listening || state.open > 0));
     }
 
     /// Listens again.
@@ -182,9 +187,8 @@ impl FaultyPeer {
                 let number = state.received.len() - 1;
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    shared.meet(stream, &meeting, number, era);
-                    shared.state().open -= 1;
-                    shared.changed.notify_all();
+                    let open = Open(shared);
+                    open.0.meet(stream, &meeting, number, era);
                 });
             }
             drop(listener);
@@ -195,9 +199,19 @@ impl FaultyPeer {
     }
 }
 
+/// A connection, until it ends: also by a panic in an answer.
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.state().open -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 impl Drop for FaultyPeer {
     fn drop(&mut self) {
-        self.go_away();
+        if thread::panicking() { self.leave() } else { self.go_away() }
     }
 }
 
@@ -216,6 +230,7 @@ impl Shared {
     fn meet(&self, mut stream: TcpStream, meeting: &Meeting, number: usize, era: u64) {
         // A connection that has ended already is read as one.
         drop(stream.set_read_timeout(Some(LOOK)));
+        drop(stream.set_write_timeout(Some(LONG)));
         let most = match meeting {
             Meeting::CloseAfter(bytes) | Meeting::ResetAfter(bytes) => *bytes,
             Meeting::Stall => 0,

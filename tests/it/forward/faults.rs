@@ -46,6 +46,23 @@ fn t99_what_is_not_acknowledged_is_sent_again() {
     }
 }
 
+/// Several in one read, and not in order.
+#[test]
+fn t98_acknowledgements_come_in_any_order() {
+    let receiver = Receiver::start();
+    receiver.script([Reply::LateAck, Reply::Ack, Reply::LateAck, Reply::LateAck, Reply::Ack]);
+    let (fluent, told) = named(eager(&receiver));
+    ["a", "b", "c", "d", "e"].iter().for_each(|tag| emit(&fluent, tag, &["x"]));
+    fluent.flush().unwrap();
+    assert_eq!((receiver.got().len(), ends(&fluent), told.lock().unwrap().len()), (5, (5, 0, 0), 0));
+    // The first of three never comes: all three come again.
+    receiver.script([Reply::Bytes(Vec::new())]);
+    ["a", "b", "c"].iter().for_each(|tag| emit(&fluent, tag, &["y"]));
+    fluent.flush().unwrap();
+    let chunks: Vec<_> = receiver.got().into_iter().map(|got| got.chunk.unwrap()).collect();
+    assert_eq!((ends(&fluent), &chunks[5], told.lock().unwrap().len()), ((8, 0, 0), &chunks[6], 1));
+}
+
 #[test]
 fn a_slow_acknowledgement_is_one() {
     let receiver = Receiver::start();

@@ -23,6 +23,8 @@ pub(crate) enum Reply {
     Ack,
     /// Byte by byte.
     SlowAck,
+    /// With the next one, behind it.
+    LateAck,
     AckAndClose,
     /// Of another chunk.
     WrongAck,
@@ -68,6 +70,8 @@ pub(crate) struct Access {
 struct State {
     got: Mutex<Vec<Got>>,
     replies: Mutex<VecDeque<Reply>>,
+    /// Acknowledgements that are late.
+    late: Mutex<Vec<u8>>,
     access: Option<Access>,
     /// Names of clients.
     clients: Mutex<Vec<String>>,
@@ -272,7 +276,11 @@ impl State {
         };
         match (reply, chunk) {
             (Reply::Ack, None) => {}
-            (Reply::Ack, Some(chunk)) => write_all(out, &ack(&chunk))?,
+            (Reply::Ack, Some(chunk)) => {
+                let late = std::mem::take(&mut *self.late.lock().unwrap());
+                write_all(out, &[ack(&chunk), late].concat())?;
+            }
+            (Reply::LateAck, Some(chunk)) => self.late.lock().unwrap().extend(ack(&chunk)),
             (Reply::SlowAck, Some(chunk)) => {
                 for byte in ack(&chunk) {
                     write_all(out, &[byte])?;
