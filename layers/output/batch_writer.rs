@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     io, mem,
     num::NonZeroU16,
     path::Path,
@@ -10,7 +11,7 @@ use std::{
         Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -24,6 +25,8 @@ use crate::{
 
 /// The most that is buffered, in bytes. A longer record is written alone.
 const CAPACITY: usize = 64 << 10;
+/// How long a thread waits for another's turn before it looks again.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// A sink, and the lines that are buffered for it.
 pub(super) struct BatchWriter<S> {
@@ -34,7 +37,7 @@ pub(super) struct BatchWriter<S> {
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,
     pending: ForkMutex<PendingLines>,
-    /// Changed under the lock.
+    /// Lines are buffered, or taken out and not written yet. Changed under the lock.
     has_pending: AtomicBool,
 }
 
@@ -61,6 +64,10 @@ impl TerminalWidth {
 
 #[derive(Default)]
 struct PendingLines {
+    /// A thread has taken lines out and writes them. Others wait for it: lines are written in the order they came.
+    is_writing: bool,
+    /// How many wait.
+    waiting: usize,
     bytes: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
@@ -142,7 +149,8 @@ impl<S: Sink> BatchWriter<S> {
         }
     }
 
-    /// Writes the buffered lines. No lock is held while the sink is called or a receipt ends.
+    /// Writes the buffered lines, or waits until another thread has. No lock is held while the sink is called or a receipt
+    /// ends.
     #[inline]
     pub(super) fn write_pending(&self) {
         if self.has_pending.load(Ordering::Acquire) {
@@ -151,11 +159,8 @@ impl<S: Sink> BatchWriter<S> {
     }
 
     fn write_pending_now(&self) {
-        let mut pending = {
-            let mut pending = self.pending();
-            self.has_pending.store(false, Ordering::Release);
-            mem::take(&mut *pending)
-        };
+        let Some(mut turn) = Turn::take(self) else { return };
+        let pending = &mut turn.lines;
         let mut done = 0;
         while done < pending.ends.len() {
             let before = done;
@@ -183,17 +188,64 @@ impl<S: Sink> BatchWriter<S> {
                 _ => {}
             }
         }
-        pending.clear();
-        // Reuses the memory.
-        let mut now = self.pending();
-        if now.ends.is_empty() {
-            *now = pending;
+    }
+}
+
+thread_local! {
+    /// How many turns this thread has.
+    static TURNS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One thread writes the lines that it has taken out.
+struct Turn<'a, S: Sink> {
+    writer: &'a BatchWriter<S>,
+    lines: PendingLines,
+}
+
+impl<'a, S: Sink> Turn<'a, S> {
+    /// Waits for the thread whose turn it is. A thread that has a turn itself does not: it may come by way of a sink or a
+    /// fallback, and the other one may wait for it.
+    fn take(writer: &'a BatchWriter<S>) -> Option<Self> {
+        let mut pending = writer.pending();
+        while pending.is_writing {
+            if TURNS.get() > 0 {
+                return None;
+            }
+            pending.waiting += 1;
+            pending = writer.pending.wait_while(pending, WAIT, |pending| pending.is_writing).0;
+            pending.waiting = pending.waiting.saturating_sub(1);
+        }
+        let lines = mem::take(&mut *pending);
+        (pending.is_writing, pending.waiting) = (true, lines.waiting);
+        TURNS.set(TURNS.get() + 1);
+        Some(Self { writer, lines })
+    }
+}
+
+impl<S: Sink> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        TURNS.set(TURNS.get() - 1);
+        let mut lines = mem::take(&mut self.lines);
+        lines.clear();
+        let mut pending = self.writer.pending();
+        pending.is_writing = false;
+        let is_empty = pending.ends.is_empty();
+        self.writer.has_pending.store(!is_empty, Ordering::Release);
+        let waiting = pending.waiting;
+        if is_empty {
+            // Reuses the memory.
+            *pending = PendingLines { waiting, ..lines };
+        }
+        drop(pending);
+        if waiting > 0 {
+            self.writer.pending.notify_all();
         }
     }
 }
 
 impl PendingLines {
     fn clear(&mut self) {
+        (self.is_writing, self.waiting) = (false, 0);
         self.bytes.clear();
         self.ends.clear();
         self.times.clear();
@@ -321,6 +373,56 @@ mod tests {
             let stats = handler.stats();
             assert_eq!((stats.written, stats.dropped, stats.failed, stats.queued), (3, 3, 5, 0), "{}", handler.name());
         }
+    }
+
+    /// Remembers the lines, and lets other threads in between.
+    #[derive(Default)]
+    struct Slow(std::sync::Mutex<Vec<u32>>);
+
+    impl Sink for &'static Slow {
+        fn properties(&self) -> SinkProperties {
+            SinkProperties { supports_batching: true, ..SinkProperties::default() }
+        }
+
+        fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+            lines.write_each(|line| {
+                std::thread::sleep(Duration::from_micros(50));
+                let number = std::str::from_utf8(line).unwrap().trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+                self.0.lock().unwrap().push(number);
+                Ok(())
+            })
+        }
+    }
+
+    #[test]
+    fn lines_are_written_in_order_and_a_flush_waits_for_them_whichever_thread_writes() {
+        let sink: &'static Slow = Box::leak(Box::default());
+        let inner = NamedHandler::new("inner", Stream::sink(sink));
+        let (queue, guard) = Queue::builder().build_with_guard(inner.clone()).unwrap();
+        let queue = NamedHandler::new("queue", queue);
+        let is_done = AtomicBool::new(false);
+        let lengths: Vec<usize> = std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_done.load(Ordering::Relaxed) {
+                        inner.flush().unwrap_or_default();
+                    }
+                });
+            }
+            let lengths = (1..=1_000_u32).filter_map(|number| {
+                queue.emit(&Record::new(Severity::INFO, "t", &number.to_string()));
+                (number % 100 == 0).then(|| {
+                    queue.flush().unwrap_or_default();
+                    sink.0.lock().unwrap().len()
+                })
+            });
+            let lengths = lengths.collect();
+            is_done.store(true, Ordering::Relaxed);
+            lengths
+        });
+        assert!(lengths.into_iter().eq((1..=10).map(|hundreds| hundreds * 100)), "a flush did not wait");
+        guard.shutdown(Duration::from_secs(60)).unwrap();
+        assert!(sink.0.lock().unwrap().iter().copied().eq(1..=1_000));
     }
 
     #[test]
