@@ -324,6 +324,16 @@ pub(crate) fn is_straight(root: &Node, out: usize) -> bool {
     look(root, out) && !root.all().iter().any(|node| matches!(node, Node::Again(_)))
 }
 
+/// Whether an output's thread may bring a fallback's queue something after its guard is gone, which is late.
+pub(crate) fn brings_late(root: &Node) -> bool {
+    root.all().iter().any(|node| match node {
+        Node::Fallback { first, fallback, .. } => {
+            uses_thread(first) && fallback.all().iter().any(|node| matches!(node, Node::Queue { .. }))
+        }
+        _ => false,
+    })
+}
+
 pub(crate) fn uses_thread(root: &Node) -> bool {
     root.all().iter().any(|node| match node {
         Node::Out { profile, .. } => profile.uses_thread(),

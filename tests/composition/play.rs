@@ -391,6 +391,7 @@ impl Play<'_> {
             self.is_shut = true;
             self.built.guards.clear();
         }
+        self.is_shut |= laws::brings_late(&self.case.root);
         let is_first = self.case.seed.is_multiple_of(2);
         if is_first {
             drop(entry);
