@@ -344,16 +344,22 @@ impl Play<'_> {
                 return Err(format!("the flush said: {error}"));
             }
         }
+        let mut early = Ok(());
         if self.is_shut {
             // What a memory that does not flush when it closes has got from a queue that was shut is out of reach.
             if self.case.root.all().iter().any(|node| matches!(node, Node::MemoryBuffer { on_close: false, .. })) {
                 return Ok(());
             }
-            // A listener that was left to itself comes to its end.
+            // What came behind the queue after its last flush is out of its reach, and a listener that was left to itself
+            // comes to its end.
+            early = flush_all();
             let ledgers = &self.built.ledgers;
-            until("those that were shut", || ledgers.iter().flatten().all(|ledger| ledger.stats().queued == 0))?;
+            let left = || ledgers.iter().flatten().filter(|ledger| ledger.stats().queued > 0);
+            until("those that were shut", || left().next().is_none())
+                .map_err(|error| format!("{error}: {:?}", left().collect::<Vec<_>>()))?;
         }
         let (first, second) = (flush_all(), flush_all());
+        let first = early.and(first);
         let seen = Seen { first: first.map_err(|error| error.to_string()), is_quiet: true };
         soon(|| laws::check(self, &seen))?;
         if let Err(error) = second
