@@ -42,7 +42,11 @@ pub(crate) fn check(play: &Play<'_>, seen: &Seen) -> Result<(), String> {
     for (slot, ledger) in play.built.ledgers.iter().enumerate() {
         let Some(ledger) = ledger else { continue };
         let own = state.gauges[model.gauge_of(slot)].own;
-        account(case, slot, &model.named[slot], own, ledger.stats())?;
+        let want = &model.named[slot];
+        // What was refused out of a spool is on the account of that process.
+        let late = model.late[slot].saturating_sub(play.refused_later)..=model.late[slot];
+        let accounts = late.map(|late| account(case, slot, &want.with_late(late), own, ledger.stats()));
+        accounts.reduce(Result::or).unwrap_or(Ok(()))?;
     }
     order(play, &state)?;
     let lost = model.lost.saturating_sub(play.reported.get());

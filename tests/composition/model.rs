@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    outputs::State,
+    outputs::{Act, State},
     tree::{Node, Sizes, gauge_of},
 };
 
@@ -37,6 +37,16 @@ pub(crate) struct Named {
     pub(crate) ends: [u64; 4],
 }
 
+impl Named {
+    /// So many that counted as written failed later.
+    pub(crate) fn with_late(&self, late: u64) -> Self {
+        let mut named = self.clone();
+        named.ends[End::Written as usize] -= late;
+        named.ends[End::Failed as usize] += late;
+        named
+    }
+}
+
 pub(crate) struct Model<'a> {
     root: &'a Node,
     sizes: &'a Sizes,
@@ -45,13 +55,17 @@ pub(crate) struct Model<'a> {
     pub(crate) named: Vec<Named>,
     /// How many were lost, each where it was lost.
     pub(crate) lost: u64,
+    /// How many a store refused that were on disk, by the name before it.
+    pub(crate) late: Vec<u64>,
+    /// The name before the node.
+    slot: usize,
 }
 
 impl<'a> Model<'a> {
     pub(crate) fn new(root: &'a Node, sizes: &'a Sizes, state: &State) -> Self {
         let came = state.gauges.iter().map(|gauge| gauge.ids.iter().copied().collect()).collect();
         let (outs, named) = (vec![BTreeMap::new(); sizes.outs], vec![Named::default(); sizes.slots]);
-        Self { root, sizes, came, outs, named, lost: 0 }
+        Self { root, sizes, came, outs, named, lost: 0, late: vec![0; sizes.slots], slot: 0 }
     }
 
     pub(crate) fn send(&mut self, sent: &Sent) -> End {
@@ -63,6 +77,14 @@ impl<'a> Model<'a> {
     fn end_of(&mut self, node: &'a Node, sent: &Sent, is_covered: bool, marks: u32) -> End {
         let came = |model: &Self, gauge: usize| model.came[gauge].contains(&sent.id);
         match node {
+            // It counted as written, and no fallback gets it.
+            Node::Batch { profile, spool: Some(refused), .. }
+                if profile.act(sent.id) == Act::Fail && !came(self, *refused) =>
+            {
+                self.lost += 1;
+                self.late[self.slot] += 1;
+                End::Written
+            }
             Node::Out { out, profile } | Node::Stream { out, profile, .. } | Node::Batch { out, profile, .. } => {
                 let (end, is_loss) = profile.act(sent.id).fate();
                 self.lost += u64::from(is_loss && !is_covered);
@@ -103,7 +125,10 @@ impl<'a> Model<'a> {
                     End::Filtered
                 } else {
                     *self.named[*slot].entered.entry(sent.id).or_default() += 1;
-                    self.end_of(child, sent, is_covered, marks)
+                    let above = std::mem::replace(&mut self.slot, *slot);
+                    let end = self.end_of(child, sent, is_covered, marks);
+                    self.slot = above;
+                    end
                 };
                 self.named[*slot].ends[end as usize] += 1;
                 end

@@ -1,10 +1,11 @@
 //! Outputs that do what can go wrong, as a function of the record's id, and gauges that see what passes.
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -28,6 +29,8 @@ pub(crate) struct World {
     /// To the thread that ends deliveries later.
     later: Mutex<Option<mpsc::Sender<(OwnedDelivery, usize, End)>>>,
     pending: AtomicUsize,
+    /// Stores with a spool take nothing.
+    pub(crate) is_away: AtomicBool,
 }
 
 #[derive(Default)]
@@ -48,12 +51,15 @@ pub(crate) struct Gauge {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     pub(crate) got: Vec<(u32, u32)>,
+    /// What came out of a spool: a store drops what comes again.
+    known: BTreeSet<u128>,
 }
 
 impl World {
     pub(crate) fn new(gauges: usize, outs: usize) -> Arc<Self> {
         let state = State { gauges: vec![Gauge::default(); gauges], outs: vec![Log::default(); outs] };
-        Arc::new(Self { state: Mutex::new(state), later: Mutex::new(None), pending: AtomicUsize::new(0) })
+        let (later, pending, is_away) = (Mutex::new(None), AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { state: Mutex::new(state), later, pending, is_away })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -326,26 +332,53 @@ pub(crate) struct Store {
     pub(crate) world: Arc<World>,
     pub(crate) out: usize,
     pub(crate) profile: Profile,
+    pub(crate) is_spooled: bool,
     pub(crate) calls: AtomicUsize,
+}
+
+impl Store {
+    fn take(&self, record: &OwnedRecord) {
+        let is_new = |id| self.world.state().outs[self.out].known.insert(id);
+        if record.id().is_none_or(is_new) {
+            self.world.got(self.out, id_of(record));
+        }
+    }
 }
 
 impl Batch for Store {
     fn send(&self, records: &[OwnedRecord], _: &Attempt) -> Answer {
         let refuses = |record: &Record| id_of(record).is_some_and(|(id, _)| self.profile.act(id) == Act::Fail);
         let refused = || Error::new("scripted");
+        if self.is_spooled && self.world.is_away.load(Ordering::SeqCst) {
+            return Answer::Retry { after: Some(Duration::from_millis(1)), error: refused() };
+        }
         match self.calls.fetch_add(1, Ordering::Relaxed) % 4 {
             0 => return Answer::Retry { after: Some(Duration::ZERO), error: refused() },
             1 if records.iter().any(|record| refuses(record)) => return Answer::Split(refused()),
+            // Its answer is lost. The child of a fork has no spool.
+            2 if records.iter().all(|record| record.id().is_some()) => {
+                records.iter().filter(|record| !refuses(record)).for_each(|record| self.take(record));
+                return Answer::Retry { after: Some(Duration::ZERO), error: refused() };
+            }
             _ => {}
         }
         let verdict = |record: &OwnedRecord| {
             if refuses(record) {
                 return Verdict::Refused(refused());
             }
-            self.world.got(self.out, id_of(record));
+            self.take(record);
             Verdict::Accepted
         };
         Answer::Each(records.iter().map(verdict).collect())
+    }
+}
+
+/// Takes nothing.
+pub(crate) struct Fails;
+
+impl Handler for Fails {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
+        Err(Error::new("scripted"))
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum Op {
     FlushShared(usize),
     FlushAll,
     Shutdown(usize, Duration),
+    /// Stores with a spool go away, or come back.
+    Away,
     Pause,
 }
 
@@ -106,6 +108,7 @@ impl Case {
                         let deadline = dice.pick(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(20)]);
                         Op::Shutdown(dice.below(sizes.queues), deadline)
                     }
+                    10 if root.has_spool() => Op::Away,
                     _ => Op::Pause,
                 });
             }
@@ -254,6 +257,8 @@ pub(crate) struct Play<'a> {
     /// Something may have been left by a deadline.
     pub(crate) is_shut: bool,
     pub(crate) is_child: bool,
+    /// How many the next start was refused that the spools held.
+    pub(crate) refused_later: u64,
 }
 
 type Broken = Result<(), String>;
@@ -283,6 +288,7 @@ pub(crate) fn play(case: &Case) -> Broken {
         is_muddled,
         is_shut: case.has_shutdown(),
         is_child: false,
+        refused_later: 0,
     };
     for phase in &case.phases {
         play.phase(phase, &entry)?;
@@ -332,6 +338,7 @@ impl Play<'_> {
 
     /// Brings everything to its place, and looks whether it is there.
     fn quiet(&mut self) -> Broken {
+        self.built.world.is_away.store(false, Ordering::SeqCst);
         let uses_thread = laws::uses_thread(&self.case.root);
         // What ends on another thread may go on to where it is held again.
         for _ in 0..if uses_thread { 12 } else { 1 } {
@@ -372,7 +379,8 @@ impl Play<'_> {
     }
 
     fn idle(&self) -> Broken {
-        until("the other thread", || self.built.world.is_idle())
+        let is_sent = || self.is_child || self.built.is_all_sent();
+        until("the other thread", || self.built.world.is_idle() && is_sent())
     }
 
     fn rollover(&mut self) -> Broken {
@@ -416,6 +424,8 @@ impl Play<'_> {
             let left: Vec<_> = ledgers.iter().filter(|ledger| ledger.stats().queued > 0).collect();
             return Err(format!("it was dropped, and still there is {left:?}"));
         }
+        self.built.world.is_away.store(false, Ordering::SeqCst);
+        self.refused_later = self.built.send_spooled()?;
         let seen = Seen { first: Ok(()), is_quiet: false };
         let checked = soon(|| laws::check(&self, &seen));
         self.built.world.close();
@@ -452,6 +462,7 @@ impl Play<'_> {
     /// What the parent held is not the child's; what the child sends is.
     fn in_the_child(&mut self, entry: &Entry) -> Broken {
         self.is_child = true;
+        self.built.world.is_away.store(false, Ordering::SeqCst);
         let root = self.built.shareds[0].clone().unwrap();
         let before = root.stats().accepted();
         let ids: Vec<u32> = (CHILD..CHILD + 20).collect();
@@ -483,6 +494,7 @@ fn meanwhile(built: &Built, counts: &Counts, last: &mut BTreeMap<usize, u64>, is
                 }
             }
         }
+        Op::Away => drop(built.world.is_away.fetch_not(Ordering::SeqCst)),
         Op::Pause => thread::sleep(Duration::from_micros(300)),
     }
     Ok(())

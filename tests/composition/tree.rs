@@ -1,6 +1,7 @@
 //! Trees of handlers: as an expression, made at random, and built.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     fs,
     path::PathBuf,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use tracing_strata::{
-    FlightRecorder, Handler, HandlerExt as _, Loggers, MemoryBuffer, NamedHandler, Queue, Record, Severity, Tee,
+    Error, FlightRecorder, Handler, HandlerExt as _, Loggers, MemoryBuffer, NamedHandler, Queue, Record, Severity, Tee,
     filter::{RateLimit, Sample},
     handler::{
         OutsideSpan,
@@ -23,8 +24,9 @@ use tracing_strata::{
 use crate::{
     dice::Dice,
     model::End,
-    outputs::{Act, Gauged, Ids, Lines, Out, Profile, Store, When, World, mark},
+    outputs::{Act, Fails, Gauged, Ids, Lines, Out, Profile, Store, When, World, mark},
     own::{Count, Numbered, later},
+    play::until,
 };
 
 pub(crate) const SEVERITIES: [i32; 5] = [5, 10, 20, 30, 40];
@@ -47,6 +49,8 @@ pub(crate) enum Node {
         out: usize,
         profile: Profile,
         max_batch: usize,
+        /// With a spool, a gauge of what was refused before it was on disk.
+        spool: Option<usize>,
     },
     File {
         out: usize,
@@ -146,6 +150,14 @@ impl Node {
             Self::Fallback { first, fallback, .. } => vec![first, fallback],
             _ => vec![],
         }
+    }
+
+    fn has_files(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::Rotating { .. } | Self::Batch { spool: Some(_), .. })
+    }
+
+    pub(crate) fn has_spool(&self) -> bool {
+        self.all().iter().any(|node| matches!(node, Self::Batch { spool: Some(_), .. }))
     }
 
     /// All of them, without those that hang again.
@@ -406,7 +418,8 @@ impl<'a> Maker<'a> {
             9 | 10 => {
                 let other = self.dice.pick(&[Act::Write, Act::Fail]);
                 let profile = Profile { usual: Act::Write, other, when: self.when() };
-                Node::Batch { out, profile, max_batch: self.dice.pick(&[1, 2, 7, 100]) }
+                let spool = if self.dice.one_in(2) { Some(self.gauge()) } else { None };
+                Node::Batch { out, profile, max_batch: self.dice.pick(&[1, 2, 7, 100]), spool }
             }
             3 => Node::File { out, buffer: true },
             4 => Node::File { out, buffer: false },
@@ -477,6 +490,7 @@ impl Node {
             Self::Limit { .. } | Self::Recorder { .. } => true,
             Self::Queue { policy, capacity, .. } => policy.gives_up(*capacity),
             Self::MemoryBuffer { on_close, .. } => !on_close,
+            Self::Batch { profile, spool: Some(_), .. } => profile.other == Act::Fail,
             _ => false,
         }
     }
@@ -514,7 +528,7 @@ pub(crate) fn path_of(dir: &std::path::Path, out: usize) -> PathBuf {
 
 impl Built {
     pub(crate) fn new(root: &Node, sizes: &Sizes) -> Self {
-        let has_files = root.all().iter().any(|node| matches!(node, Node::File { .. } | Node::Rotating { .. }));
+        let has_files = root.all().iter().any(|node| node.has_files());
         let dir = has_files.then(|| {
             static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
             let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -538,6 +552,51 @@ impl Built {
 
     fn gauged(&self, gauge: usize, handler: impl Handler) -> Box<dyn Handler> {
         Gauged { world: Arc::clone(&self.world), gauge, handler }.boxed()
+    }
+
+    /// An output in batches; `Err` while another one has its spool.
+    fn batched(&self, node: &Node) -> Result<Batched, Error> {
+        let Node::Batch { out, profile, max_batch, spool } = node else { unreachable!() };
+        let (world, is_spooled) = (Arc::clone(&self.world), spool.is_some());
+        let store = Store { world, out: *out, profile: *profile, is_spooled, calls: AtomicUsize::new(0) };
+        let mut builder = Batched::builder(store).max_batch(*max_batch).schedule_delay(Duration::from_micros(500));
+        if is_spooled {
+            builder = builder.max_batch_bytes(8 << 10).spool(self.spool(*out), 1 << 20);
+        }
+        builder.flush_timeout(Duration::from_secs(20)).build()
+    }
+
+    fn spool(&self, out: usize) -> PathBuf {
+        self.dir.as_deref().unwrap().join(format!("spool{out}"))
+    }
+
+    fn has_spooled(&self, node: &Node) -> bool {
+        let Node::Batch { out, spool: Some(_), .. } = node else { return false };
+        // Beside its lock.
+        let mut files = fs::read_dir(self.spool(*out)).into_iter().flatten();
+        files.any(|file| file.unwrap().path().extension().is_some())
+    }
+
+    pub(crate) fn is_all_sent(&self) -> bool {
+        !self.root.all().into_iter().any(|node| self.has_spooled(node))
+    }
+
+    /// The next start sends what is on disk. How many were refused.
+    pub(crate) fn send_spooled(&self) -> Result<u64, String> {
+        let mut failed = 0;
+        for node in self.root.all().into_iter().filter(|node| self.has_spooled(node)) {
+            let next = OnceCell::new();
+            until("the lock of a spool", || self.batched(node).is_ok_and(|batched| next.set(batched).is_ok()))?;
+            let next = next.into_inner().unwrap();
+            let next = NamedHandler::with_error_handler("next", next, ErrorHandler::silent());
+            // It learns whose account it is.
+            next.emit(&Record::new(Severity::INFO, "next", "start"));
+            until("the next start", || !self.has_spooled(node))?;
+            let ledger = next.ledger();
+            drop(next);
+            failed += ledger.stats().failed;
+        }
+        Ok(failed)
     }
 
     fn shared(&mut self, node: &Node, sizes: &Sizes) -> NamedHandler {
@@ -580,10 +639,11 @@ impl Built {
                 let lines = Lines { world, out: *out, profile: *profile, batches: *batches };
                 Stream::sink(lines).format(Ids).boxed()
             }
-            Node::Batch { out, profile, max_batch } => {
-                let store = Store { world, out: *out, profile: *profile, calls: AtomicUsize::new(0) };
-                let builder = Batched::builder(store).max_batch(*max_batch).schedule_delay(Duration::from_micros(500));
-                builder.flush_timeout(Duration::from_secs(20)).build().unwrap().boxed()
+            Node::Batch { spool: None, .. } => self.batched(node).unwrap().boxed(),
+            Node::Batch { spool: Some(refused), .. } => {
+                let fails = self.gauged(*refused, Fails);
+                let fails = NamedHandler::with_error_handler("refused", fails, ErrorHandler::silent());
+                self.batched(node).unwrap().fallback(fails).notices(false).boxed()
             }
             Node::File { out, buffer } => {
                 let mut file = LogFile::builder(path_of(self.dir.as_deref().unwrap(), *out)).format(Ids);

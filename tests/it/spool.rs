@@ -27,6 +27,7 @@ enum Mood {
     Hangs,
     /// Refuses every tenth.
     IsPicky,
+    Panics,
 }
 
 #[derive(Clone)]
@@ -74,6 +75,10 @@ impl Batch for Store {
         let mood = inside.mood;
         if mood == Mood::IsAway {
             return Answer::Retry { after: Some(Duration::from_millis(1)), error: Error::new("away") };
+        }
+        if mood == Mood::Panics {
+            drop(inside);
+            panic!("scripted");
         }
         let mut verdicts = Vec::new();
         for record in records {
@@ -433,4 +438,24 @@ fn what_is_refused_out_of_the_spool_fails_and_is_told() {
         ["7 is bad", "17 is bad", "27 is bad", "37 is bad"].iter().all(|bad| told.iter().any(|text| text == bad)),
         "{told:?}"
     );
+}
+
+#[test]
+fn what_a_panic_ends_out_of_the_spool_fails_and_is_told() {
+    let dir = Dir::new();
+    leave(&dir.path(""), 0..10);
+    let store = Store::new(Mood::IsAway);
+    let (handler, told) = named(builder(&store, &dir.path("")));
+    emit(&handler, 10..20);
+    handler.flush().unwrap();
+    store.set(Mood::Panics);
+    wait_until_sent(&dir.path(""));
+    store.set(Mood::Takes);
+    emit(&handler, [20]);
+    handler.flush().unwrap();
+    let stats = handler.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.queued), (21, 1, 20, 0), "{stats}");
+    let told = told.lock().unwrap();
+    assert_eq!(told.iter().filter(|text| text.contains("scripted")).count(), 2, "{told:?}");
+    assert_eq!(store.taken(), ["20"]);
 }

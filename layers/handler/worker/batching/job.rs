@@ -24,7 +24,9 @@ pub(super) struct BatchJob<E: Export> {
     /// The ledger of the first handler that an item comes from.
     pub(super) ledger: OnceLock<Arc<Ledger>>,
     /// What is to be told once that is known.
-    early: ForkMutex<Vec<(Error, usize, bool)>>,
+    early: ForkMutex<Vec<(Error, usize)>>,
+    /// Refused out of the spool, and not reclassified yet.
+    refused: ForkMutex<u64>,
     /// Losses that are not reported in-band yet.
     pub(super) lost: AtomicU64,
     pub(super) in_flight: AtomicUsize,
@@ -49,6 +51,7 @@ impl<E: Export> BatchJob<E> {
             config,
             ledger: OnceLock::new(),
             early: ForkMutex::default(),
+            refused: ForkMutex::default(),
             lost: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
@@ -75,7 +78,7 @@ impl<E: Export> BatchJob<E> {
             self.is_connected(Ok(()));
             while is_held() && wait() {}
             if let Err(error) = self.open_spool() {
-                self.report(error, 0, false);
+                self.report(error, 0);
             }
             spool = self.spool.get().take();
         }
@@ -110,7 +113,7 @@ impl<E: Export> BatchJob<E> {
         let connected = self.connected.get().take();
         match (connected, result) {
             (Some(connected), result) => connected.send(result).unwrap_or_default(),
-            (None, Err(error)) => self.report(error, 0, false),
+            (None, Err(error)) => self.report(error, 0),
             (None, Ok(())) => {}
         }
     }
@@ -137,50 +140,75 @@ impl<E: Export> BatchJob<E> {
             None => receipts.fail(count, error),
             Some(stored) => {
                 receipts.end(count, End::Written);
-                self.report(error, count, stored.is_earlier);
+                if stored.is_earlier {
+                    return self.report(error, count);
+                }
+                self.report(error, 0);
+                self.reclassify(count);
             }
+        }
+    }
+
+    /// What was refused counted as written; or will in a moment, when the thread that stored it has ended its receipts.
+    fn reclassify(&self, refused: usize) {
+        let Some(ledger) = self.ledger.get() else { return };
+        let mut owed = self.refused.get();
+        *owed += refused as u64;
+        if *owed > 0 {
+            *owed -= ledger.reclassify_failed(*owed);
+        }
+    }
+
+    /// At the end: what counted as written elsewhere, by another handler that has this output.
+    pub(super) fn fail_rest(&self) {
+        let left = std::mem::take(&mut *self.refused.get());
+        if left > 0 {
+            let BatchConfig { output, what, .. } = &self.config;
+            self.report(
+                Error::new(format_args!("{output}: {left} {what} out of the spool were refused")),
+                left as usize,
+            );
         }
     }
 
     pub(super) fn tell(&self, told: &mut Told) {
         told.end();
+        self.reclassify(0);
         self.abandoned.fetch_add(told.dropped, Ordering::Relaxed);
         if let Some(error) = told.stuck.take() {
-            self.report(error, 0, false);
+            self.report(error, 0);
         }
-        told.damage.drain(..).for_each(|damage| self.report(damage.error, damage.entries, true));
+        told.damage.drain(..).for_each(|damage| self.report(damage.error, damage.entries));
     }
 
-    /// An error, and how many records out of the spool it lost. They were counted as written: by this process, unless
-    /// they are from an earlier one.
-    pub(super) fn report(&self, error: Error, lost: usize, is_earlier: bool) {
+    /// An error, and how many records out of the spool it lost that this account does not know.
+    pub(super) fn report(&self, error: Error, lost: usize) {
         let Some(ledger) = self.ledger.get() else {
             let mut early = self.early.get();
             if early.len() < MAX_EARLY {
-                early.push((error, lost, is_earlier));
-            } else if let Some((_, before, _)) = early.last_mut() {
+                early.push((error, lost));
+            } else if let Some((_, before)) = early.last_mut() {
                 *before += lost;
             }
             return;
         };
-        report_to(ledger, error, lost, is_earlier);
+        report_to(ledger, error, lost);
     }
 
     /// Tells what happened before a ledger was known.
     pub(super) fn report_early(&self) {
         if let Some(ledger) = self.ledger.get() {
             let early = std::mem::take(&mut *self.early.get());
-            early.into_iter().for_each(|(error, lost, is_earlier)| report_to(ledger, error, lost, is_earlier));
+            early.into_iter().for_each(|(error, lost)| report_to(ledger, error, lost));
         }
     }
 }
 
-fn report_to(ledger: &Ledger, error: Error, lost: usize, is_earlier: bool) {
-    let taken = if is_earlier { 0 } else { ledger.reclassify_failed(lost as u64) as usize };
-    if taken == lost {
+fn report_to(ledger: &Ledger, error: Error, lost: usize) {
+    if lost == 0 {
         return ledger.report_error(&error);
     }
     let mut receipts = Receipts::default();
-    (taken..lost).for_each(|_| receipts.push(Receipt::on(Some(ledger.counters()))));
+    (0..lost).for_each(|_| receipts.push(Receipt::on(Some(ledger.counters()))));
     receipts.fail(receipts.len(), error);
 }

@@ -140,7 +140,7 @@ impl<'a, E: Export> Outbox<'a, E> {
                     self.fail(refused, error);
                 } else {
                     self.job.note_failure(Some(&error));
-                    self.job.report(error, 0, false);
+                    self.job.report(error, 0);
                 }
                 self.batch.receipts.end(part - refused, End::Written);
             }
@@ -201,7 +201,7 @@ impl<'a, E: Export> Outbox<'a, E> {
         job.note_failure(Some(&error));
         // Once for each batch.
         if !mem::replace(&mut retries.is_reported, true) {
-            job.report(error, 0, false);
+            job.report(error, 0);
         }
         let goes_on = self.pause(wait);
         if !goes_on {

@@ -86,7 +86,7 @@ impl<'a, E: Export> Sender<'a, E> {
         let (receiver, batch, entries) = (Receiver::new(), Batch::default(), Vec::new());
         let mut sender = Self { job, channel, receiver, batch, bytes: 0, entries, way };
         if let Err(panic) = catch(|| sender.work()) {
-            job.report(panicked("export", &panic), 0, false);
+            job.report(panicked("export", &panic), 0);
         }
         sender.discard_rest();
     }
@@ -203,6 +203,7 @@ impl<'a, E: Export> Sender<'a, E> {
         self.job.tell(&mut told);
         // If no item has come, to a ledger of its own.
         self.job.ledger();
+        self.job.fail_rest();
         self.job.report_early();
         self.job.unlock();
     }
@@ -229,7 +230,7 @@ fn start_sending<E: Export>(worker: &Arc<Worker<BatchJob<E>>>, spool: &Arc<Spool
         let Some(client) = job.connect() else { return };
         let mut outbox = Outbox::new(job, &channel, client, Some(Arc::clone(&spool)));
         if let Err(panic) = catch(|| send_all(&mut outbox, &spool)) {
-            job.report(panicked("export", &panic), 0, false);
+            job.report(panicked("export", &panic), 0);
         }
     };
     let name = format!("{}-send", worker.job.config.thread.replace('\0', ""));
