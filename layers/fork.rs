@@ -101,6 +101,9 @@ pub(crate) fn check() {
     let known = PROCESS.load(Ordering::Relaxed);
     if known != id && PROCESS.compare_exchange(known, id, Ordering::AcqRel, Ordering::Relaxed).is_ok() && known != 0 {
         GENERATION.fetch_add(1, Ordering::Release);
+        // The thread that forked has the state of its parent's, and ids would come twice.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        fastrand::seed(fastrand::u64(..) ^ u64::from(id) << 32 ^ u64::from(now.subsec_nanos()) ^ now.as_secs());
         // Some lock may be held here: the callbacks run later.
         IS_RESTART_DUE.store(true, Ordering::Relaxed);
     }

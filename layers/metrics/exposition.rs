@@ -43,7 +43,7 @@ fn exposition(is_open: bool) -> String {
             out.sample("strata_records_total", &[("handler", name), ("outcome", outcome)], count);
         }
     }
-    let numbers: [(&str, &str, &str, fn(&Stats) -> u64); 4] = [
+    let numbers: [Family<Stats>; 4] = [
         ("strata_records_queued", "gauge", "Records in a buffer or a queue.", |stats| stats.queued),
         ("strata_records_marked", "counter", "Records with a value that was cut or could not be printed.", |stats| {
             stats.marked
@@ -63,7 +63,7 @@ fn exposition(is_open: bool) -> String {
     }
 
     let sum = |queues: &[QueueStats], number: fn(&QueueStats) -> u64| queues.iter().map(number).sum::<u64>();
-    let numbers: [(&str, &str, &str, fn(&QueueStats) -> u64); 3] = [
+    let numbers: [Family<QueueStats>; 3] = [
         ("strata_queue_records", "gauge", "Records that wait or are being handled.", |stats| stats.depth as u64),
         ("strata_queue_bytes", "gauge", "The size of the records that wait.", |stats| stats.bytes as u64),
         ("strata_queue_blocked_sends", "counter", "How often a caller had to wait.", |stats| stats.blocked_sends),
@@ -97,6 +97,9 @@ fn exposition(is_open: bool) -> String {
     }
     out.text
 }
+
+/// Name, type, help, and the number in a reading.
+type Family<S> = (&'static str, &'static str, &'static str, fn(&S) -> u64);
 
 struct Exposition {
     text: String,

@@ -287,9 +287,10 @@ impl Otlp {
         let spans_settings = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
         let logs_worker = logs_settings.map(|settings| self.logs_worker(settings, &resource)).transpose()?;
         let spans_worker = spans_settings.map(|settings| self.spans_worker(settings, &resource, limits));
-        logs_worker.iter().try_for_each(BatchWorker::start)?;
-        if let Err(error) = spans_worker.iter().try_for_each(BatchWorker::start) {
+        let started = logs_worker.iter().try_for_each(BatchWorker::start);
+        if let Err(error) = started.and_then(|()| spans_worker.iter().try_for_each(BatchWorker::start)) {
             logs_worker.iter().for_each(BatchWorker::end);
+            spans_worker.iter().for_each(BatchWorker::end);
             return Err(error);
         }
 

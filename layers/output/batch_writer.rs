@@ -25,8 +25,10 @@ use crate::{
 
 /// The most that is buffered, in bytes. A longer record is written alone.
 const CAPACITY: usize = 64 << 10;
-/// How long a thread waits while another one writes: a sink that hangs holds up no other thread for ever.
-const WAIT: Duration = Duration::from_secs(60);
+/// How long a thread waits while another one writes, to keep the order: a sink that hangs holds up nobody for ever.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long a flush does.
+const FLUSH_WAIT: Duration = Duration::from_secs(60);
 
 /// A sink, and the lines that are buffered for it.
 pub(super) struct BatchWriter<S> {
@@ -153,14 +155,15 @@ impl<S: Sink> BatchWriter<S> {
     /// ends.
     #[inline]
     pub(super) fn write_pending(&self) {
-        self.write_pending_for(&Flush::PLAIN);
+        if self.has_pending.load(Ordering::Acquire) {
+            self.write_pending_now(WAIT);
+        }
     }
 
     /// False if another thread is not done in a minute, or at once if the flush does not wait.
-    #[inline]
     pub(super) fn write_pending_for(&self, how: &Flush) -> bool {
         !self.has_pending.load(Ordering::Acquire)
-            || self.write_pending_now(if how.waits() { WAIT } else { Duration::ZERO })
+            || self.write_pending_now(if how.waits() { FLUSH_WAIT } else { Duration::ZERO })
     }
 
     fn write_pending_now(&self, wait: Duration) -> bool {
@@ -236,7 +239,6 @@ impl<'a, S: Sink> Turn<'a, S> {
 
 impl<S: Sink> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        TURNS.set(TURNS.get() - 1);
         let mut lines = mem::take(&mut self.lines);
         lines.clear();
         let mut pending = self.writer.pending();
@@ -252,6 +254,7 @@ impl<S: Sink> Drop for Turn<'_, S> {
         if waiting > 0 {
             self.writer.pending.notify_all();
         }
+        TURNS.set(TURNS.get() - 1);
     }
 }
 
@@ -266,8 +269,9 @@ impl PendingLines {
 }
 
 impl<S: Sink> DeferredWrite for BatchWriter<S> {
-    fn write_deferred(&self) {
+    fn write_deferred(&self) -> bool {
         self.write_pending();
+        !self.has_pending.load(Ordering::Acquire)
     }
 }
 
@@ -410,21 +414,22 @@ mod tests {
     fn lines_are_written_in_order_and_a_flush_waits_for_them_whichever_thread_writes() {
         let sink: &'static Slow = Box::leak(Box::default());
         let inner = NamedHandler::new("inner", Stream::sink(sink));
-        let (queue, guard) = Queue::builder().build_with_guard(inner.clone()).unwrap();
+        let queue = Queue::builder().flush_timeout(Duration::from_secs(60));
+        let (queue, guard) = queue.build_with_guard(inner.clone()).unwrap();
         let queue = NamedHandler::new("queue", queue);
         let is_done = AtomicBool::new(false);
         let lengths: Vec<usize> = std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !is_done.load(Ordering::Relaxed) {
-                        inner.flush().unwrap_or_default();
+                        inner.flush().unwrap();
                     }
                 });
             }
             let lengths = (1..=1_000_u32).filter_map(|number| {
                 queue.emit(&Record::new(Severity::INFO, "t", &number.to_string()));
                 (number % 100 == 0).then(|| {
-                    queue.flush().unwrap_or_default();
+                    queue.flush().unwrap();
                     sink.0.lock().unwrap().len()
                 })
             });

@@ -524,7 +524,7 @@ fn read(built: &Built, counts: &Counts, last: &mut BTreeMap<usize, u64>) -> Brok
 
 /// A queue may still be about to say what it has lost; what is really wrong does not get right by waiting.
 fn soon(check: impl Fn() -> Broken) -> Broken {
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         if check().is_ok() {
             return Ok(());
         }
@@ -536,8 +536,8 @@ fn soon(check: impl Fn() -> Broken) -> Broken {
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) -> Broken {
     let began = Instant::now();
     while !is_so() {
-        if began.elapsed() > Duration::from_secs(10) {
-            return Err(format!("{what}: not within ten seconds"));
+        if began.elapsed() > Duration::from_secs(30) {
+            return Err(format!("{what}: not within thirty seconds"));
         }
         thread::sleep(Duration::from_micros(100));
     }

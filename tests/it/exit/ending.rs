@@ -233,10 +233,10 @@ fn t10_a_stuck_queue_costs_other_handlers_nothing() {
             .with(file("after").into_layer())
             .init();
         (0..100).for_each(|number| info!("{number}"));
-        let deadline = Duration::from_millis(1_000);
+        let deadline = Duration::from_secs(4);
         if mode == "within" {
             let told = flush_within(deadline).unwrap_err().to_string();
-            assert!(told.contains("within 1s") && told.contains("100 records not written"), "{told}");
+            assert!(told.contains("within 4s") && told.contains("100 records not written"), "{told}");
             set_exit_timeout(Duration::ZERO);
         } else {
             set_exit_timeout(deadline);
@@ -268,7 +268,7 @@ fn t10_what_a_file_behind_a_stuck_queue_took_is_written() {
         (0..100).for_each(|number| info!("{number}"));
         info!("hang");
         (0..10).for_each(|_| info!("never"));
-        set_exit_timeout(Duration::from_millis(1_000));
+        set_exit_timeout(Duration::from_secs(4));
         process::exit(3);
     });
     for mode in ["tee", "one"] {

@@ -77,7 +77,7 @@ fn a_slow_acknowledgement_is_one() {
 fn a_receiver_that_is_silent_is_left_in_time() {
     let receiver = Receiver::start();
     receiver.script([Reply::Silence]);
-    let (fluent, told) = named(eager(&receiver).timeout(Duration::from_millis(100)));
+    let (fluent, told) = named(eager(&receiver).timeout(Duration::from_secs(2)));
     emit(&fluent, "t", &["a"]);
     fluent.flush().unwrap();
     assert_eq!((receiver.got().len(), ends(&fluent)), (2, (1, 0, 0)));

@@ -74,7 +74,7 @@ fn a_server_that_is_silent_or_slow_is_left_in_time() {
     for reply in [Reply::Silence, Reply::SlowBody(503)] {
         let receiver = Receiver::start();
         receiver.script([reply.clone()]);
-        let (http, told) = named(eager(&receiver).timeout(Duration::from_millis(150)));
+        let (http, told) = named(eager(&receiver).timeout(Duration::from_secs(2)));
         emit(&http, &["a"]);
         http.flush().unwrap();
         assert_eq!((receiver.bodies().len(), ends(&http)), (2, (1, 0, 0)), "{reply:?}");

@@ -285,7 +285,7 @@ fn indexer(lost: &'static [u64]) -> impl Fn(&Got) -> Option<Reply> {
 fn t97_records_of_splunk_end_when_they_are_indexed() {
     let receiver = Receiver::start();
     receiver.judge(indexer(&[1]));
-    let hec = SplunkHec::new(receiver.url("/x"), "t").acks(Duration::from_millis(500));
+    let hec = SplunkHec::new(receiver.url("/x"), "t").acks(Duration::from_secs(3));
     let (http, told) = named(eager(hec).max_batch(1));
     http.emit(&record("one"));
     http.flush().unwrap();

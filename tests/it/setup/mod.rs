@@ -11,7 +11,7 @@ use std::{
 
 use tracing_strata::{Severity, format::Text, output::RotatingFile, setup};
 
-use crate::places::{Dir, again};
+use crate::places::{Dir, again, apart};
 
 const MODE: &str = "STRATA_TEST_MODE";
 
@@ -332,14 +332,18 @@ fn whatever_rust_log_says_the_program_runs_and_says_why() {
 
 #[test]
 fn a_layer_for_a_registry_of_ones_own() {
+    // Its guard flushes all handlers of the process.
+    apart("setup::a_layer_for_a_registry_of_ones_own", a_layer_of_ones_own);
+}
+
+fn a_layer_of_ones_own() {
     use tracing_subscriber::prelude::*;
 
     let dir = Dir::new();
     let file = RotatingFile::builder(dir.path("app.jsonl")).max_bytes(1 << 20).backups(1);
     let (layer, guard) = setup().levels("debug").no_console().file(file).layer().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log_a_little);
-    // Other tests of this process have handlers that fail.
-    guard.flush(std::time::Duration::from_secs(5)).unwrap_or_default();
+    guard.flush(std::time::Duration::from_secs(60)).unwrap();
     assert_eq!(fs::read_to_string(dir.path("app.jsonl")).unwrap().lines().count(), 3);
 
     let error = setup().levels("shop=loud").layer::<tracing_subscriber::Registry>().map(drop).unwrap_err();

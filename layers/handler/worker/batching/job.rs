@@ -1,9 +1,12 @@
 //! What the threads of one worker share.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
-    mpsc::SyncSender,
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::SyncSender,
+    },
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -43,6 +46,8 @@ pub(super) struct BatchJob<E: Export> {
 
 /// A receiver that is away from the beginning says little.
 const MAX_EARLY: usize = 64;
+/// How long a handler waits for the spool of one that ends before it says so.
+const HELD_FOR_LONG: Duration = Duration::from_secs(10);
 
 impl<E: Export> BatchJob<E> {
     pub(super) fn new(export: E, config: BatchConfig) -> Self {
@@ -76,7 +81,21 @@ impl<E: Export> BatchJob<E> {
         let mut spool = self.spool.get().take();
         if spool.is_none() && is_held() {
             self.is_connected(Ok(()));
-            while is_held() && wait() {}
+            let mut report_at = Some(Instant::now() + HELD_FOR_LONG);
+            while is_held() && wait() {
+                if report_at.is_some_and(|at| at <= Instant::now()) {
+                    report_at = None;
+                    let BatchConfig { output, spool, .. } = &self.config;
+                    let directory = spool.as_ref().map(|spool| spool.directory.display());
+                    let directory = directory.map(|directory| directory.to_string()).unwrap_or_default();
+                    self.report(
+                        Error::new(format_args!(
+                            "{output}: spool: nothing is sent: another handler of this process still has {directory}"
+                        )),
+                        0,
+                    );
+                }
+            }
             if let Err(error) = self.open_spool() {
                 self.report(error, 0);
             }
@@ -93,9 +112,9 @@ impl<E: Export> BatchJob<E> {
         }
     }
 
-    /// In the child of a fork: the lock is the parent's.
-    pub(super) fn forget_lock(&self) {
-        drop(self.lock.get().take());
+    /// In the child of a fork: it is the parent's.
+    pub(super) fn forget_spool(&self) {
+        drop((self.lock.get().take(), self.spool.get().take()));
     }
 
     /// The client is made and dropped on the thread that sends: a runtime of tokio must not be dropped on a thread of another

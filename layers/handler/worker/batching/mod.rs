@@ -65,7 +65,7 @@ impl BatchConfig {
             return Err(Error::config(format_args!("{output}: spool: expected a directory, got nothing")));
         }
         // A batch that never fits would wait in memory for ever.
-        let least = 2 * self.batch_bytes as u64;
+        let least = (self.batch_bytes as u64).saturating_mul(2);
         if spool.max_bytes < least {
             let got = spool.max_bytes;
             return Err(Error::config(format_args!(

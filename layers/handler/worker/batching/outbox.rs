@@ -246,6 +246,9 @@ impl<'a, E: Export> Outbox<'a, E> {
             let mut told = Told::default();
             self.stored = spool.keep(&mut self.batch, &mut told);
             self.job.tell(&mut told);
+            if self.stored.is_some() {
+                spool.kept();
+            }
         }
     }
 

@@ -24,8 +24,8 @@ impl Retries {
     /// What the receiver asks for; but one that says "at once" again and again is not believed.
     pub(super) fn next_wait(&mut self, asked: Option<Duration>) -> Duration {
         match asked {
-            Some(asked) if self.attempts <= BELIEVED => asked,
-            asked => asked.unwrap_or_default().max(self.delay.next()),
+            Some(asked) if self.attempts <= BELIEVED => asked.min(LONGEST_ASKED),
+            asked => asked.unwrap_or_default().min(LONGEST_ASKED).max(self.delay.next()),
         }
     }
 
@@ -40,6 +40,8 @@ pub(super) struct RetryDelay(Duration);
 
 /// How often a receiver may ask for less than the back-off.
 const BELIEVED: u32 = 3;
+/// A receiver that asks for longer is asked again after this. It may have meant another unit.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -68,6 +70,9 @@ mod tests {
         assert_eq!(waits[..3], [Duration::ZERO; 3]);
         assert!(waits[3] >= FIRST / 2 && waits[4] >= FIRST, "{waits:?}");
         assert!(retries.next_wait(Some(Duration::from_secs(60))) == Duration::from_secs(60));
+        for mut retries in [Retries::new(), retries] {
+            assert_eq!(retries.next_wait(Some(Duration::MAX)), Duration::from_secs(3_600), "it is asked again");
+        }
     }
 
     #[test]

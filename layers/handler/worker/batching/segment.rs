@@ -25,6 +25,10 @@ const ENTRY_HEAD: usize = 9;
 /// A flag: the batch of before ends here, so that one that is sent again is the same.
 const BEGINS_BATCH: u8 = 1;
 /// A sent segment is removed as a whole.
+/// The text about damaged entries.
+const DAMAGED: &str = "entries are not as they were written";
+/// How many damaged entries in a row are passed over: a length that is wrong leads nowhere.
+const MAX_DAMAGED: usize = 8;
 const SEGMENT_BYTES: u64 = 16 << 20;
 
 /// Where a spool is, and how it writes.
@@ -59,9 +63,14 @@ pub(super) struct SpoolLock {
     directory: PathBuf,
 }
 
+impl Drop for SpoolLock {
+    fn drop(&mut self) {
+        held().retain(|directory| *directory != self.directory);
+    }
+}
+
 impl SpoolLock {
     pub(super) fn release(self) {
-        held().retain(|directory| *directory != self.directory);
         // Not only closed: a process that was just forked from this one may have the file, too.
         unlock(&self.file).unwrap_or_default();
     }
@@ -94,6 +103,8 @@ pub(super) struct Segments {
     is_synced: bool,
     /// The first of all.
     reader: Option<Reader>,
+    /// The first of all could not be opened, for no reason of its own.
+    is_unreadable: bool,
 }
 
 struct Reader {
@@ -105,8 +116,17 @@ struct Reader {
     head: Option<[u8; ENTRY_HEAD]>,
     /// Entries that were not as they were written.
     damaged: usize,
+    /// How many of them were told.
+    told: usize,
     /// Why the segment is not removed.
     why: Option<String>,
+}
+
+/// Why a segment could not be opened.
+enum Unopened {
+    /// By what is in it.
+    Damaged(String),
+    Failed(io::Error),
 }
 
 enum Entry {
@@ -167,7 +187,7 @@ impl Segments {
             let entry = entry.map_err(|error| failed(dir, "read", error))?;
             let path = PathBuf::from(entry.file_name());
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-            let Some(number) = number.filter(|number| *number < u64::MAX) else { continue };
+            let Some(number) = number.filter(|number| *number < u64::MAX / 2) else { continue };
             next = next.max(number + 1);
             if path == Path::new(&name(number)) {
                 match entry.metadata().map_err(|error| failed(dir, "read", error))?.len() {
@@ -187,6 +207,7 @@ impl Segments {
             writer: None,
             is_synced: true,
             reader: None,
+            is_unreadable: false,
         };
         let lock = SpoolLock { file: lock, directory: dir.canonicalize().unwrap_or_else(|_| dir.clone()) };
         held().push(lock.directory.clone());
@@ -226,6 +247,7 @@ impl Segments {
             self.sync()?;
             self.writer = None;
         }
+        let before = self.all.back().copied();
         let number = if self.writer.is_some() { self.next - 1 } else { self.next };
         self.write(number, entries).map_err(|error| {
             let path = self.path(number);
@@ -238,7 +260,10 @@ impl Segments {
         })?;
         self.is_synced = false;
         if self.options.syncs {
-            self.sync()?;
+            if let Err(error) = self.sync() {
+                self.take_back(number, before);
+                return Err(error);
+            }
         }
         Ok(self.all.back().map(|(segment, at)| Place { segment: *segment, at: *at }))
     }
@@ -266,13 +291,29 @@ impl Segments {
 
     /// What was appended is on the disk itself.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        if std::mem::replace(&mut self.is_synced, true) {
-            return Ok(());
+        if let (Some(writer), false) = (&self.writer, self.is_synced) {
+            writer.sync_data().map_err(|error| Error::io_at(&self.path(self.next - 1), "sync", error))?;
+            sync_names(&self.options.directory);
         }
-        let Some(writer) = &self.writer else { return Ok(()) };
-        writer.sync_data().map_err(|error| Error::io_at(&self.path(self.next - 1), "sync", error))?;
-        sync_names(&self.options.directory);
+        self.is_synced = true;
         Ok(())
+    }
+
+    /// What was appended last is not stored after all.
+    fn take_back(&mut self, number: u64, before: Option<(u64, u64)>) {
+        self.all.pop_back();
+        match before.filter(|(last, _)| *last == number) {
+            Some((_, end)) => {
+                self.all.extend(before);
+                if self.writer.as_ref().is_none_or(|writer| writer.set_len(end).is_err()) {
+                    self.writer = None;
+                }
+            }
+            None => {
+                self.writer = None;
+                fs::remove_file(self.path(number)).unwrap_or_default();
+            }
+        }
     }
 
     // --- reading
@@ -286,12 +327,20 @@ impl Segments {
             Some(reader) => reader,
             None => match Reader::open(&self.path(segment)) {
                 Ok(reader) => reader,
-                Err(why) => {
+                Err(Unopened::Damaged(why)) => {
                     self.remove(damage, 0, Some(why));
                     return (entries, Place { segment, at: size });
                 }
+                Err(Unopened::Failed(error)) => {
+                    // Too many open files, perhaps: it is told once, and tried again.
+                    if !std::mem::replace(&mut self.is_unreadable, true) {
+                        damage.push(Damage { entries: 0, error: Error::io_at(&self.path(segment), "open", error) });
+                    }
+                    return (entries, Place { segment, at: HEADER });
+                }
             },
         };
+        self.is_unreadable = false;
         while entries.len() < max && bytes < max_bytes && reader.at < size {
             match reader.next(size, !entries.is_empty()) {
                 Ok(Some(entry)) => {
@@ -304,6 +353,7 @@ impl Segments {
         }
         let place = Place { segment, at: reader.at };
         self.reader = Some(reader);
+        self.tell(damage);
         if entries.is_empty() {
             self.sent(place, damage);
         }
@@ -311,16 +361,34 @@ impl Segments {
     }
 
     /// So many of the entries that were read say nothing.
-    pub(super) fn note_meaningless(&mut self, count: usize) {
+    pub(super) fn note_meaningless(&mut self, count: usize, damage: &mut Vec<Damage>) {
         if let Some(reader) = &mut self.reader {
             reader.damaged += count;
         }
+        self.tell(damage);
+    }
+
+    /// Tells of damage before the segment is known to be sent beyond it.
+    fn tell(&mut self, damage: &mut Vec<Damage>) {
+        let path = self.all.front().map(|(segment, _)| self.path(*segment)).unwrap_or_default();
+        let Some(reader) = &mut self.reader else { return };
+        let entries = reader.damaged - std::mem::replace(&mut reader.told, reader.damaged);
+        if entries > 0 {
+            let why = reader.why.as_deref().unwrap_or(DAMAGED);
+            let error = Error::new(format_args!("spool: {}: {why}; {entries} lost", path.display()));
+            damage.push(Damage { entries, error });
+        }
+    }
+
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 
     /// Everything up to a place is sent.
     pub(super) fn sent(&mut self, place: Place, damage: &mut Vec<Damage>) {
         let Some(&(segment, size)) = self.all.front().filter(|(front, _)| *front == place.segment) else { return };
         if place.at >= size {
+            self.tell(damage);
             let (damaged, why) = self.reader.take().map_or((0, None), |reader| (reader.damaged, reader.why));
             return self.remove(damage, damaged, why);
         }
@@ -328,7 +396,10 @@ impl Segments {
         let mut noted = || {
             let reader = match &mut self.reader {
                 Some(reader) => reader,
-                none => none.insert(Reader::open(&path).map_err(io::Error::other)?),
+                none => none.insert(Reader::open(&path).map_err(|error| match error {
+                    Unopened::Damaged(why) => io::Error::other(why),
+                    Unopened::Failed(error) => error,
+                })?),
             };
             if reader.at != place.at {
                 reader.file.seek(SeekFrom::Start(place.at))?;
@@ -350,7 +421,7 @@ impl Segments {
             self.writer = None;
         }
         let path = self.path(segment);
-        let why = why.or_else(|| (damaged > 0).then(|| "entries are not as they were written".to_owned()));
+        let why = why.or_else(|| (damaged > 0).then(|| DAMAGED.to_owned()));
         let Some(why) = why else {
             if let Err(error) = fs::remove_file(&path) {
                 damage.push(Damage { entries: 0, error: Error::io_at(&path, "remove", error) });
@@ -362,43 +433,51 @@ impl Segments {
             Ok(()) => Error::new(format_args!("spool: {}: {why}; it is now {}", path.display(), aside.display())),
             Err(error) => Error::io_at(&path, "rename", error),
         };
-        damage.push(Damage { entries: damaged, error });
+        damage.push(Damage { entries: 0, error });
     }
 }
 
 impl Reader {
     /// At the first entry that is not sent.
-    fn open(path: &Path) -> Result<Self, String> {
+    fn open(path: &Path) -> Result<Self, Unopened> {
+        let damaged = |why: &str| Err(Unopened::Damaged(why.to_owned()));
         let open = || Ok::<_, io::Error>((File::open(path)?, OpenOptions::new().write(true).open(path)?));
-        let (file, for_header) = open().map_err(|error| error.to_string())?;
+        let (file, for_header) = match open() {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return damaged("it is gone"),
+            Err(error) => return Err(Unopened::Failed(error)),
+        };
         let mut file = BufReader::with_capacity(64 << 10, file);
         let mut head = [0; HEADER as usize];
         match file.read_exact(&mut head) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err("it ends in its header".to_owned()),
-            Err(error) => return Err(error.to_string()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return damaged("it ends in its header"),
+            Err(error) => return Err(Unopened::Failed(error)),
         }
         if head[..7] != MARK[..] {
-            return Err("it is no segment of a spool".to_owned());
+            return damaged("it is no segment of a spool");
         }
         if head[7] != VERSION {
-            return Err(format!("it is of version {}, expected {VERSION}", head[7]));
+            return damaged(&format!("it is of version {}, expected {VERSION}", head[7]));
         }
         let mut at = HEADER;
         let sent = u64::from_le_bytes([head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15]]);
         // A note that was torn counts for nothing.
         if header(sent) == head && sent > HEADER {
-            file.seek(SeekFrom::Start(sent)).map_err(|error| error.to_string())?;
+            file.seek(SeekFrom::Start(sent)).map_err(Unopened::Failed)?;
             at = sent;
         }
-        Ok(Self { file, header: for_header, at, head: None, damaged: 0, why: None })
+        Ok(Self { file, header: for_header, at, head: None, damaged: 0, told: 0, why: None })
     }
 
     /// The next entry, unless another batch begins there. An entry that is damaged is passed over if there is a sound one
     /// behind it, else nothing of the rest can be told: `Err`.
     fn next(&mut self, size: u64, is_within: bool) -> Result<Option<Vec<u8>>, ()> {
-        for is_first in [true, false] {
-            match self.entry(size, is_within && is_first) {
+        for _ in 0..MAX_DAMAGED {
+            if self.at >= size {
+                return Err(());
+            }
+            match self.entry(size, is_within) {
                 Ok(Entry::Sound(entry)) => return Ok(Some(entry)),
                 Ok(Entry::OfNextBatch) => return Ok(None),
                 Ok(Entry::Damaged) => self.damaged += 1,
@@ -412,6 +491,10 @@ impl Reader {
                 }
             }
         }
+        self.why.get_or_insert(format!(
+            "{MAX_DAMAGED} entries in a row are not as they were written, {} bytes are not read",
+            size - self.at
+        ));
         Err(())
     }
 

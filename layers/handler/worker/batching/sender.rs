@@ -53,7 +53,7 @@ impl<E: Export> Job for BatchJob<E> {
 
     fn restarts(worker: &Worker<Self>) -> bool {
         worker.job.lost.store(0, Ordering::Relaxed);
-        worker.job.forget_lock();
+        worker.job.forget_spool();
         !worker.is_shut()
     }
 
@@ -200,12 +200,13 @@ impl<'a, E: Export> Sender<'a, E> {
         let Way::Spool(spool) = &self.way else { return };
         let mut told = Told::default();
         spool.close(&mut told);
+        // Before the time of the shutdown is up: another handler may be built for it at once.
+        self.job.unlock();
         self.job.tell(&mut told);
         // If no item has come, to a ledger of its own.
         self.job.ledger();
         self.job.fail_rest();
         self.job.report_early();
-        self.job.unlock();
     }
 }
 
@@ -246,6 +247,7 @@ fn send_all<E: Export>(outbox: &mut Outbox<'_, E>, spool: &Spool<E::Item>) {
         match spool.next(config.max_batch, config.batch_bytes.max(1), &mut told) {
             Next::Batch(batch, stored) => {
                 (outbox.batch, outbox.stored) = (batch, stored);
+                job.tell(&mut told);
                 outbox.send();
                 spool.done(outbox.stored.take(), &mut told);
             }

@@ -28,6 +28,12 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How often one that waits looks at the queue.
 const LOOK: Duration = Duration::from_millis(2);
+/// And where nothing can be stored.
+const LOOK_WHEN_STUCK: Duration = Duration::from_millis(50);
+/// How long after the deadline of a shutdown it is awaited what became of the batch in hand.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long it waits before it reads again what it could not read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Spool<T> {
     state: Mutex<State<T>>,
@@ -117,6 +123,7 @@ impl<T: Batchable> Spool<T> {
     pub(super) fn new(segments: Segments) -> Self {
         let state =
             State { segments, hand: Hand::Free, is_away: false, is_closed: false, is_stuck: false, stored: None };
+        crate::fork::check();
         let (instance, next_id) = (fastrand::u64(..), AtomicU64::new(0));
         Self { state: Mutex::new(state), changed: Condvar::new(), instance, next_id }
     }
@@ -147,6 +154,7 @@ impl<T: Batchable> Spool<T> {
         told: &mut Told,
     ) -> bool {
         let began = Instant::now();
+        let mut over = None;
         entries.clear();
         let mut state = self.lock();
         loop {
@@ -169,30 +177,33 @@ impl<T: Batchable> Spool<T> {
                     return true;
                 }
             }
-            if pressure == Pressure::Over {
+            if pressure == Pressure::Over && !state.is_soon_known(&mut over) {
                 told.lose(mem::take(batch).receipts);
                 return true;
             }
             if told.stuck.is_some() {
                 return false;
             }
-            state = self.wait(state, LOOK);
+            let look = if state.is_stuck { LOOK_WHEN_STUCK } else { LOOK };
+            state = self.wait(state, look);
         }
     }
 
     /// Waits until all is sent, the receiver is away, or a time comes; then what is left is on the disk.
     pub(super) fn settle(&self, until: Instant, pressure: impl Fn() -> Pressure, told: &mut Told) -> bool {
+        let mut over = None;
         let mut state = self.lock();
         while !(state.segments.is_empty() && matches!(state.hand, Hand::Free)) {
             let pressure = pressure();
             let waits = !state.is_away && pressure == Pressure::None && Instant::now() < until;
-            if !waits && state.store_hand(told) || pressure == Pressure::Over {
+            if !waits && state.store_hand(told) || pressure == Pressure::Over && !state.is_soon_known(&mut over) {
                 break;
             }
             if told.stuck.is_some() {
                 return false;
             }
-            state = self.wait(state, LOOK);
+            let look = if state.is_stuck { LOOK_WHEN_STUCK } else { LOOK };
+            state = self.wait(state, look);
         }
         if let Err(error) = state.segments.sync() {
             told.stuck = Some(error);
@@ -226,6 +237,9 @@ impl<T: Batchable> Spool<T> {
                 let (entries, place) = state.segments.read(max, max_bytes, &mut told.damage);
                 let is_earlier = state.segments.is_earlier(place);
                 if entries.is_empty() {
+                    if state.segments.is_unreadable() {
+                        drop(self.wait(state, READ_AGAIN));
+                    }
                     return Next::Again;
                 }
                 state.hand = Hand::Spooled;
@@ -233,7 +247,7 @@ impl<T: Batchable> Spool<T> {
                 let count = entries.len();
                 let items: Vec<T> = entries.iter().filter_map(|entry| T::decode(entry)).collect();
                 if items.len() < count {
-                    self.lock().segments.note_meaningless(count - items.len());
+                    self.lock().segments.note_meaningless(count - items.len(), &mut told.damage);
                 }
                 if items.is_empty() {
                     self.done(Some(Stored { place, is_earlier }), told);
@@ -279,7 +293,8 @@ impl<T: Batchable> Spool<T> {
         stored
     }
 
-    /// Stores a batch that could not be sent.
+    /// Stores a batch that could not be sent. Until it is [on the disk only](Self::kept), the other thread waits: its receipts
+    /// end first.
     pub(super) fn keep(&self, batch: &mut Batch<T>, told: &mut Told) -> Option<Stored> {
         let mut entries = Vec::new();
         encode(&batch.items, &mut entries);
@@ -291,12 +306,16 @@ impl<T: Batchable> Spool<T> {
         state.is_away = true;
         let place = state.store(&entries, told);
         if place.is_some() {
-            state.hand = Hand::Spooled;
             told.written.push(mem::take(&mut batch.receipts));
             *batch = Batch::spooled(mem::take(&mut batch.items));
         }
-        self.changed.notify_all();
         place
+    }
+
+    /// The receipts of a batch that was stored have ended.
+    pub(super) fn kept(&self) {
+        self.lock().hand = Hand::Spooled;
+        self.changed.notify_all();
     }
 
     /// The batch in hand is sent, or refused.
@@ -348,6 +367,11 @@ impl<T: Batchable> State<T> {
             told.stuck = Some(why);
         }
         None
+    }
+
+    /// Whether the one that sends says in a moment what became of the batch in hand. `over` is when that was asked first.
+    fn is_soon_known(&self, over: &mut Option<Instant>) -> bool {
+        matches!(self.hand, Hand::Kept) && over.get_or_insert_with(Instant::now).elapsed() < GRACE
     }
 
     /// The batch in hand goes to the disk before others. False if it cannot, or if nobody knows yet what became of it.
