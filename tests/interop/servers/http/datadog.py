@@ -18,7 +18,8 @@ def answer(key, count, size=1, **options):
     body = HTTPLog([HTTPLogItem(message=f"{number}" + "x" * size, status="warning", **entry) for number in range(count)])
     with ApiClient(configuration) as client:
         try:
-            return LogsApi(client).submit_log_with_http_info(body=body, **options)[1]
+            LogsApi(client).submit_log(body=body, **options)
+            return "accepted"
         except ApiException as error:
             return error.status
 
@@ -32,4 +33,4 @@ got = [
     answer(key, 60, 100_000, content_encoding=ContentEncoding.GZIP),
     answer("wrong", 1),
 ]
-sys.exit(None if got == [202, 202, 413, 413, 413, 403] else f"answered {got}")
+sys.exit(None if got == ["accepted", "accepted", 413, 413, 413, 403] else f"answered {got}")
