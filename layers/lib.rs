@@ -120,6 +120,7 @@
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
+//! | `metrics` | [`metrics`]: the logging's own numbers for Prometheus, and its health |
 //! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
 //!
@@ -150,6 +151,8 @@ pub mod log;
 pub mod logger;
 pub mod loggers;
 mod macros;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod output;

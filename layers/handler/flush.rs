@@ -47,6 +47,11 @@ impl Flush {
         Self { waits: false, ..self }
     }
 
+    /// Whether it may wait for other threads.
+    pub(crate) fn waits(self) -> bool {
+        self.waits
+    }
+
     /// Its verb in errors.
     pub(super) fn verb(self) -> &'static str {
         if self.is_last() { "finish" } else { "flush" }

@@ -9,6 +9,8 @@ use std::sync::{
 };
 
 use super::{Ledger, Stats, reporter::ThrottledReporter, thread_slot};
+#[cfg(feature = "metrics")]
+use super::{Trouble, trouble::LatestTrouble};
 use crate::{
     Error, Record,
     fork::{self, ForkMutex, ForkRwLock},
@@ -29,6 +31,8 @@ pub(crate) const ENDS: usize = 4;
 pub(crate) struct Counters {
     name: ForkRwLock<String>,
     reporter: ThrottledReporter,
+    #[cfg(feature = "metrics")]
+    trouble: LatestTrouble,
     owner: ForkRwLock<Weak<Ledger>>,
     threads: [ThreadCounters; thread_slot::SLOTS + 1],
     totals: [AtomicU64; Total::COUNT],
@@ -115,6 +119,8 @@ impl Counters {
         of_threads.chain(&self.totals).for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.is_gone.store(false, Ordering::Relaxed);
         self.reporter.clear();
+        #[cfg(feature = "metrics")]
+        self.trouble.clear();
     }
 
     pub(super) fn set_owner(&self, ledger: &Arc<Ledger>) {
@@ -300,12 +306,27 @@ impl Counters {
     #[cold]
     pub(crate) fn report(&self, error: &Error, record: Option<&Record>, is_other_error: bool) {
         self.count(Total::OtherErrors, u64::from(is_other_error));
+        self.note_trouble(error);
         self.reporter.report(&self.name(), error, record, true);
     }
 
     /// For a final report: the default error handler prints it whatever its interval.
     pub(super) fn report_unthrottled(&self, error: &Error) {
         self.count(Total::OtherErrors, 1);
+        self.note_trouble(error);
         self.reporter.report(&self.name(), error, None, false);
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn note_trouble(&self, _: &Error) {}
+
+    #[cfg(feature = "metrics")]
+    fn note_trouble(&self, error: &Error) {
+        self.trouble.note(error, self.stats().written, std::time::SystemTime::now());
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.get()
     }
 }

@@ -11,9 +11,13 @@ mod receipts;
 mod reporter;
 mod stats;
 mod thread_slot;
+#[cfg(feature = "metrics")]
+mod trouble;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::trouble::Trouble;
 pub(crate) use self::{
     completion::{Completion, FallbackPath, FallbackRecord},
     counters::{Counters, ENDS, End, Total},
@@ -92,6 +96,12 @@ impl Ledger {
     pub fn stats(&self) -> Stats {
         fork::check();
         self.counters.stats()
+    }
+
+    /// Its errors since a record was written, and one more.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.counters.trouble()
     }
 
     /// Passes an error that no call can return to the error handler, such as one on a thread of the handler, and counts

@@ -25,6 +25,19 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Adds another reading.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.written += other.written;
+        self.filtered += other.filtered;
+        self.dropped += other.dropped;
+        self.failed += other.failed;
+        self.queued += other.queued;
+        self.marked += other.marked;
+        self.other_errors += other.other_errors;
+        self.fallback_written += other.fallback_written;
+    }
+
     /// All records that the handler got: `written + filtered + dropped + failed + queued`.
     pub fn accepted(&self) -> u64 {
         self.written + self.filtered + self.dropped + self.failed + self.queued

@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    Delivery, Error, Outcome, Sink,
+    Delivery, Error, Flush, Outcome, Sink,
     fork::{self, ForkMutex},
     handler::worker::deferred::{DeferredWrite, DeferredWrites},
     ledger::{End, Ledger, Receipt, Receipts},
@@ -25,7 +25,7 @@ use crate::{
 
 /// The most that is buffered, in bytes. A longer record is written alone.
 const CAPACITY: usize = 64 << 10;
-/// How long a thread waits for another's turn before it looks again.
+/// How long a thread waits while another one writes: a sink that hangs holds up no other thread for ever.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// A sink, and the lines that are buffered for it.
@@ -153,13 +153,21 @@ impl<S: Sink> BatchWriter<S> {
     /// ends.
     #[inline]
     pub(super) fn write_pending(&self) {
-        if self.has_pending.load(Ordering::Acquire) {
-            self.write_pending_now();
-        }
+        self.write_pending_for(&Flush::PLAIN);
     }
 
-    fn write_pending_now(&self) {
-        let Some(mut turn) = Turn::take(self) else { return };
+    /// False if another thread is not done in a minute, or at once if the flush does not wait.
+    #[inline]
+    pub(super) fn write_pending_for(&self, how: &Flush) -> bool {
+        !self.has_pending.load(Ordering::Acquire)
+            || self.write_pending_now(if how.waits() { WAIT } else { Duration::ZERO })
+    }
+
+    fn write_pending_now(&self, wait: Duration) -> bool {
+        let mut turn = match Turn::take(self, wait) {
+            Ok(turn) => turn,
+            Err(is_own) => return is_own,
+        };
         let pending = &mut turn.lines;
         let mut done = 0;
         while done < pending.ends.len() {
@@ -188,6 +196,7 @@ impl<S: Sink> BatchWriter<S> {
                 _ => {}
             }
         }
+        true
     }
 }
 
@@ -203,22 +212,25 @@ struct Turn<'a, S: Sink> {
 }
 
 impl<'a, S: Sink> Turn<'a, S> {
-    /// Waits for the thread whose turn it is. A thread that has a turn itself does not: it may come by way of a sink or a
-    /// fallback, and the other one may wait for it.
-    fn take(writer: &'a BatchWriter<S>) -> Option<Self> {
+    /// Waits for the thread whose turn it is. One that has a turn itself does not (`Err(true)`): it may come by way of a sink
+    /// or a fallback, and the other one may wait for it. `Err(false)`: the time is up.
+    fn take(writer: &'a BatchWriter<S>, wait: Duration) -> Result<Self, bool> {
         let mut pending = writer.pending();
-        while pending.is_writing {
+        if pending.is_writing {
             if TURNS.get() > 0 {
-                return None;
+                return Err(true);
             }
             pending.waiting += 1;
-            pending = writer.pending.wait_while(pending, WAIT, |pending| pending.is_writing).0;
+            pending = writer.pending.wait_while(pending, wait, |pending| pending.is_writing).0;
             pending.waiting = pending.waiting.saturating_sub(1);
+            if pending.is_writing {
+                return Err(false);
+            }
         }
         let lines = mem::take(&mut *pending);
         (pending.is_writing, pending.waiting) = (true, lines.waiting);
         TURNS.set(TURNS.get() + 1);
-        Some(Self { writer, lines })
+        Ok(Self { writer, lines })
     }
 }
 

@@ -169,7 +169,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        self.writer.write_pending();
+        if !self.writer.write_pending_for(how) && how.waits() {
+            return Err(Error::new(format_args!("{}: another thread is still writing", self.writer.name)));
+        }
         if how.is_barrier() {
             return Ok(());
         }

@@ -29,6 +29,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod metrics;
 mod net;
 mod otlp;
 mod pickle;

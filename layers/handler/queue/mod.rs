@@ -238,6 +238,12 @@ pub(super) fn is_any() -> bool {
     !ALL.all().is_empty()
 }
 
+/// The name and stats of each queue in use, in the order they were made.
+#[cfg(feature = "metrics")]
+pub(crate) fn stats_of_all() -> Vec<(String, QueueStats)> {
+    ALL.all().iter().map(|core| (core.name().to_string(), core.stats())).collect()
+}
+
 /// In the child of a fork: restarts every queue. Records in them are the parent's.
 pub(crate) fn after_fork() {
     ALL.all().iter().for_each(Core::restart);
