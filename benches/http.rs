@@ -20,7 +20,11 @@
 //! | file | the thread of a `Queue` before a buffered file |
 //! | spool | the threads of a `Batched` whose receiver is away: records go to its spool |
 //!
-//! Then, how long a start takes until the first batch of a spool of 1 GB is sent, and how much memory the process has then.
+//! Then, what 10⁷ records cost the thread that logs, and the process in memory, while nobody listens, with the 64 MiB of
+//! `max_bytes` and no other limit. That all are on the account is asserted, and that memory is bounded: by half as
+//! much again, for what the allocator and the process take beside the records.
+//!
+//! Last, how long a start takes until the first batch of a spool of 1 GB is sent, and how much memory the process has then.
 //!
 //! A bar that is not met is told, and fails nothing: time is no test.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
@@ -101,6 +105,12 @@ fn main() -> ExitCode {
     }
     row("file", file, "");
     row("spool", spool, &verdict(&format!("≤ 1.3 × file ({:.2})", spool / file), spool <= 1.3 * file));
+    let millions = if times == 1 { 1 } else { 10 };
+    let Some((nanos, memory)) = measure("dead", millions) else { return ExitCode::FAILURE };
+    let bar = verdict("≤ 64 MiB", memory <= 64.0);
+    println!(
+        "\n{millions},000,000 records, nobody listens: {nanos:.0} ns a record, {memory:.1} MiB more in use; {bar}"
+    );
     let gigabytes = if times == 1 { "0.1" } else { "1" };
     let Some((millis, memory)) = measure("start", if times == 1 { 100 } else { 1_000 }) else {
         return ExitCode::FAILURE;
@@ -153,12 +163,32 @@ fn start(megabytes: u64) {
     let begun = Instant::now();
     let _here = builder(Box::new(First(Mutex::new(first)))).build().unwrap();
     let millis = (is_first.recv().unwrap() - begun).as_secs_f64() * 1e3;
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
-    println!("{millis} {}", kilobytes.unwrap_or_default() / 1e3);
+    println!("{millis} {}", kilobytes_in_use() / 1e3);
     fs::remove_dir_all(&dir).unwrap();
     std::process::exit(0);
+}
+
+fn kilobytes_in_use() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let found = lines.find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+    found.unwrap_or_default()
+}
+
+/// So many million records, and nobody listens.
+fn dead(millions: u64) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let http = Http::builder(format!("http://127.0.0.1:{port}")).capacity(10_000_000).retry_for(LONG * 60);
+    let http = http.flush_timeout(Duration::ZERO).build().unwrap().named("dead");
+    http.set_error_handler(ErrorHandler::silent());
+    tracing_subscriber::registry().with(http.clone().into_layer()).init();
+    let (before, begun) = (kilobytes_in_use(), clock::thread_time());
+    (0..millions * 1_000_000).for_each(record);
+    let nanos = (clock::thread_time() - begun).as_nanos() as f64 / (millions * 1_000_000) as f64;
+    let (stats, memory) = (http.stats(), (kilobytes_in_use() - before) / 1_024.0);
+    assert_eq!((stats.queued + stats.dropped, stats.written + stats.failed), (millions * 1_000_000, 0), "{stats}");
+    assert!(stats.queued > 10_000 && memory <= 96.0, "{memory} MiB: {stats}");
+    println!("{nanos} {memory}");
 }
 
 /// Says when it was asked.
@@ -172,8 +202,10 @@ impl Batch for First {
 }
 
 fn child(name: &str, rounds: u32) {
-    if name == "start" {
-        return start(rounds.into());
+    match name {
+        "start" => return start(rounds.into()),
+        "dead" => return dead(rounds.into()),
+        _ => {}
     }
     let flush = install(name);
     let mut samples = Vec::new();

@@ -50,6 +50,30 @@ const HANDLERS: &[Nearest] = &[
 const FILTERS: &[Nearest] =
     &[(&["rate", "throttl", "limit", "duplicate", "burst"], "class: rate_limit"), (&["sampl"], "class: sample")];
 
+/// Packages whose classes are not built, by the beginning of their names, and what to take instead.
+const ABSENT: &[(&str, &str)] = &[
+    (
+        "watchtower.",
+        "there is no output for CloudWatch Logs: write `class: json` to a file or the standard output, which its agent reads, \
+         or take `class: otlp` to a collector",
+    ),
+    (
+        "fluent.handler.FluentRecordFormatter",
+        "fields are members without a formatter; `class: json` chooses and renames them",
+    ),
+];
+
+/// What to take instead of a class that is known and not built.
+pub(super) fn instead_of(class: &str) -> Option<&'static str> {
+    ABSENT.iter().find(|(known, _)| class.starts_with(known)).map(|(_, instead)| *instead)
+}
+
+/// What is said where it is used.
+pub(super) fn problem(what: &str, class: &str) -> String {
+    let instead = instead_of(class).map(|instead| format!("; {instead}")).unwrap_or_default();
+    format!("no {what} is registered as {class:?}{instead}")
+}
+
 /// The notes of the report.
 pub(super) fn notes(kind: Kind, class: &str) -> Vec<String> {
     let (nearest, what, method, make) = match kind {
@@ -69,7 +93,9 @@ pub(super) fn notes(kind: Kind, class: &str) -> Vec<String> {
     let mut notes =
         vec![format!("nothing is registered as {class:?}: {what}, and add it with `ClassRegistry::{method}`")];
     let name = class.rsplit('.').next().unwrap_or(class).to_lowercase();
-    if let Some((_, nearest)) = nearest.iter().find(|(parts, _)| parts.iter().any(|part| name.contains(part))) {
+    if let Some(instead) = instead_of(class) {
+        notes.push(instead.to_owned());
+    } else if let Some((_, nearest)) = nearest.iter().find(|(parts, _)| parts.iter().any(|part| name.contains(part))) {
         notes.push(format!("the nearest of ours is `{nearest}`"));
     }
     notes.push(format!("`let registry = ClassRegistry::new().{method}({class:?}, {make});`"));

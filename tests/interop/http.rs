@@ -14,7 +14,17 @@ use tracing_strata::{
     sink::http::Auth,
 };
 
-use crate::{hostile, servers::Server};
+use self::receiver::Receiver;
+use crate::{
+    hostile,
+    servers::{Server, run_script},
+};
+
+#[path = "../it/http/datadog.rs"]
+mod datadog;
+#[path = "../it/http/receiver.rs"]
+#[allow(dead_code, reason = "what only tests/it scripts")]
+mod receiver;
 
 fn received(server: &Server) -> Vec<Json> {
     let text = fs::read_to_string(server.dir().join("out.jsonl")).unwrap();
@@ -164,4 +174,13 @@ fn pushes_are_those_of_python_logging_loki() {
     for header in ["authorization", "content-type"] {
         assert_eq!(ours[0]["headers"][header], theirs[0]["headers"][header]);
     }
+}
+
+/// So that the receiver of `tests/it` is judged, too.
+#[test]
+fn datadogs_own_client_is_answered_by_the_tests_receiver() {
+    let receiver = Receiver::start();
+    receiver.judge(|got| Some(datadog::judge(got)));
+    run_script("http", "datadog.sh", &[("HOST", &receiver.host()), ("KEY", datadog::KEY)]);
+    assert!(receiver.requests().len() >= 6);
 }

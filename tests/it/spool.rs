@@ -476,3 +476,70 @@ fn what_a_panic_ends_out_of_the_spool_fails_and_is_told() {
     assert_eq!(told.iter().filter(|text| text.contains("scripted")).count(), 2, "{told:?}");
     assert_eq!(store.taken(), ["20"]);
 }
+
+/// A limit on the length of files stands for a full disk: it needs no privileges, and ends a write in the middle.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_records_in_memory_until_there_is_room() {
+    use crate::places::in_a_child;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    const NAME: &str = "spool::a_full_disk_leaves_records_in_memory_until_there_is_room";
+    let limit = |current: Option<u64>| {
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        setrlimit(Resource::Fsize, Rlimit { current: current.or(maximum), maximum }).unwrap();
+    };
+    let child = |report: &Path| {
+        let dir = report.with_file_name("spool");
+        let store = Store::new(Mood::IsAway);
+        let (handler, told) = named(builder(&store, &dir).capacity(50));
+        let began = Instant::now();
+        let (mut count, path) = (0, dir.join("00000000000000000001.spool"));
+        let failures = || {
+            let told = told.lock().unwrap();
+            let is_it = |text: &&String| text.starts_with(&format!("cannot write {}: ", path.display()));
+            told.iter().filter(is_it).count()
+        };
+        for round in 1..=3 {
+            limit(Some(8_000 * round));
+            let dropped = handler.stats().dropped;
+            while handler.stats().dropped < dropped + 5 {
+                emit(&handler, [count]);
+                count += 1;
+                while failures() < round as usize && handler.stats().queued > 20 {
+                    assert!(began.elapsed() < LONG, "{told:?}");
+                    std::thread::yield_now();
+                }
+            }
+            // It is told once, and all that was not dropped is in memory or, whole, on the disk.
+            let stats = handler.stats();
+            assert_eq!((failures(), stats.failed), (round as usize, 0), "{told:?}");
+            assert_eq!(stats.written + stats.queued + stats.dropped, count as u64, "{stats}");
+            assert!(fs::metadata(&path).unwrap().len() <= 8_000 * round && stats.queued >= 45, "{stats}");
+        }
+        limit(None);
+        // All finds room, while the receiver is still away.
+        handler.flush().unwrap();
+        let stats = handler.stats();
+        assert_eq!((stats.queued, stats.failed, failures()), (0, 0, 3), "{stats}, {told:?}");
+        drop(handler);
+        let again = Store::new(Mood::Takes);
+        let (_handler, told) = named(builder(&again, &dir));
+        wait_until_sent(&dir);
+        assert_eq!(files(&dir).len() + told.lock().unwrap().len(), 0);
+        let (notices, taken): (Vec<_>, Vec<_>) = again.taken().into_iter().partition(|text| text.ends_with("lost"));
+        let taken: Vec<usize> = taken.iter().map(|text| text.parse().unwrap()).collect();
+        assert!(taken.is_sorted() && taken.len() as u64 == stats.written, "{taken:?}");
+        let lost: u64 = notices.iter().map(|text| text.split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!((lost, stats.written + lost), (stats.dropped, count as u64));
+        fs::write(report, "all well").unwrap();
+    };
+    // Within a shell that ignores the signal that such a write sends.
+    let prepare = |command: &mut std::process::Command| {
+        let inner = std::mem::replace(command, std::process::Command::new("sh"));
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
+        command.stdin(std::process::Stdio::null());
+        command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    };
+    assert_eq!(in_a_child(NAME, prepare, child), "all well");
+}

@@ -15,6 +15,7 @@ use crate::{
         node::{Data, Map, Node},
         registry::HandlerMaker,
         setup::Setup,
+        unknown_class,
     },
     handler::queue::{Overflow, QueueBuilder},
 };
@@ -132,8 +133,8 @@ pub(in crate::config) fn make_output(
     let class_name = class_name.strip_prefix("ext://").unwrap_or(class_name);
     let Some(maker) = setup.registry.find_handler(class_name).cloned() else {
         let known = setup.registry.handler_names();
-        let problem =
-            ConfigError::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
+        let message = unknown_class::problem("handler", class_name);
+        let problem = ConfigError::new(format!("{path}.{key}"), class.at, message);
         problems.push(problem.python(cannot_resolve(class_name)).nearest_dotted(class_name, known));
         return None;
     };

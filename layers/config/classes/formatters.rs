@@ -12,6 +12,7 @@ use crate::{
         node::{Map, Node},
         registry::ClassRegistry,
         setup::Setup,
+        unknown_class,
     },
     format::{Color, FormatExt as _, Gelf, Json, Key, Layout, Logfmt, Style, Template, TemplateBuilder, Text, Time},
 };
@@ -116,8 +117,7 @@ pub(in crate::config) fn make_with(
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
     let known = registry.formatter_names().chain(known_classes().map(|(name, _)| name));
-    let problem =
-        ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
+    let problem = ConfigError::new(format!("{path}.{key}"), class.at, unknown_class::problem("formatter", name));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
 

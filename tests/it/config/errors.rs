@@ -414,6 +414,11 @@ fn suggestions_are_of_what_there_is() {
             "{class: handlers.NTEventLogHandler}",
             "h.class (line 1, column 36): no handler is registered as \"handlers.NTEventLogHandler\"",
         ),
+        (
+            "{class: watchtower.CloudWatchLogHandler, log_group: app}",
+            "no handler is registered as \"watchtower.CloudWatchLogHandler\"; there is no output for CloudWatch Logs: write `class: json` to \
+             a file or the standard output, which its agent reads, or take `class: otlp` to a collector",
+        ),
         ("{class: logging.handlers.HTPHandler}", "did you mean \"logging.handlers.HTTPHandler\"?"),
         ("{class: logging.RotatingFileHandler}", "did you mean \"handlers.RotatingFileHandler\"?"),
         (

@@ -651,10 +651,12 @@ fn the_report_says_what_a_class_is_built_as() {
 formatters:
   json: {(): pythonjsonlogger.json.JsonFormatter, fmt: '%(message)s'}
   mine: {(): shop.logs.JSONFormatter}
+  fluent: {(): fluent.handler.FluentRecordFormatter}
 handlers:
   stash: {class: logstash.TCPLogstashHandler, host: localhost, port: 1, version: 1}
   kept: {class: logstash_async.handler.AsynchronousLogstashHandler, host: localhost, port: 1, database_path: /var/x.db}
   mine: {class: shop.logs.RotatingHandler}
+  aws: {class: watchtower.CloudWatchLogHandler}
 filters: {mine: {(): shop.logs.Throttle}}
 ",
     )
@@ -672,6 +674,8 @@ filters: {mine: {(): shop.logs.Throttle}}
     for (path, nearest, register) in [
         ("formatters.mine", "`class: json`", "ClassRegistry::new().formatter(\"shop.logs.JSONFormatter\""),
         ("handlers.mine", "`class: logging.handlers.RotatingFileHandler`", ".handler(\"shop.logs.RotatingHandler\""),
+        ("formatters.fluent", "`class: json` chooses and renames them", "\"fluent.handler.FluentRecordFormatter\""),
+        ("handlers.aws", "`class: otlp` to a collector", "\"watchtower.CloudWatchLogHandler\""),
         ("filters.mine", "`class: rate_limit`", ".filter(\"shop.logs.Throttle\""),
     ] {
         let (verdict, notes) = notes(path);

@@ -1,6 +1,7 @@
 //! `output::Http` before a server that does as it is told.
 
 mod answers;
+mod datadog;
 mod faults;
 #[cfg(unix)]
 mod forks;

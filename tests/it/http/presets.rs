@@ -16,7 +16,7 @@ use tracing_strata::{
 };
 
 use super::{
-    LONG, emit, ends, named,
+    LONG, datadog, emit, ends, named,
     receiver::{Got, Receiver, Reply, status},
 };
 use crate::places::Bare;
@@ -330,9 +330,13 @@ fn splunk_gets_raw_lines() {
 #[test]
 fn datadog_gets_arrays_within_its_limits() {
     let receiver = Receiver::start();
-    receiver.judge(|_| Some(status(202)));
-    let datadog =
-        Datadog::new(receiver.url(""), "key").service("a").service("shop").source("rust").host("h").tags("env:test");
+    receiver.judge(|got| Some(datadog::judge(got)));
+    let datadog = Datadog::new(receiver.url(""), datadog::KEY)
+        .service("a")
+        .service("shop")
+        .source("rust")
+        .host("h")
+        .tags("env:test");
     let (http, told) = named(eager(datadog));
     http.emit(&record(&"x".repeat(1_000_001)));
     (0..1_500).for_each(|n| http.emit(&record(&n.to_string())));
@@ -340,7 +344,7 @@ fn datadog_gets_arrays_within_its_limits() {
     assert_eq!(ends(&http), (1_500, 1, 0));
     assert!(told.lock().unwrap()[0].contains("expected 1000000 at most"), "{told:?}");
     let requests = receiver.requests();
-    assert_eq!((requests[0].path.as_str(), requests[0].headers["dd-api-key"].as_str()), ("/api/v2/logs", "key"));
+    assert_eq!((requests[0].path.as_str(), requests[0].headers["dd-api-key"].as_str()), ("/api/v2/logs", datadog::KEY));
     assert_eq!(requests[0].headers["content-encoding"], "gzip");
     let bodies: Vec<Vec<Json>> = requests.iter().map(|got| serde_json::from_str(&got.body).unwrap()).collect();
     assert!(bodies.iter().all(|body| body.len() <= 1_000) && bodies.iter().map(Vec::len).sum::<usize>() == 1_500);
@@ -353,6 +357,35 @@ fn datadog_gets_arrays_within_its_limits() {
     assert_eq!((&first["hostname"], &first["ddtags"]), (&json!("h"), &json!("env:test")));
     let error = Http::builder(Datadog::new("datadoghq.eu", "")).build().unwrap_err().to_string();
     assert_eq!(error, "datadog: the secret that was given: expected a secret, got nothing");
+}
+
+#[test]
+fn datadog_gets_what_it_did_not_take_again() {
+    let receiver = Receiver::start();
+    receiver.judge(|got| Some(datadog::judge(got)));
+    let later = Reply::Status(429, &[("x-ratelimit-reset", "0")], "later");
+    receiver.script([status(408), later, status(500), status(403), status(413)]);
+    let (http, told) = named(eager(Datadog::new(receiver.url(""), datadog::KEY)));
+    // More than 5 MB.
+    (0..60).for_each(|_| http.emit(&record(&"x".repeat(100_000))));
+    http.flush().unwrap();
+    assert_eq!((ends(&http), told.lock().unwrap().len()), ((60, 0, 0), 1), "{told:?}");
+    let counts = receiver.requests().into_iter().map(|got| serde_json::from_str::<Vec<Json>>(&got.body).unwrap().len());
+    let counts: Vec<_> = counts.collect();
+    // Five times the same, then its halves.
+    assert!(counts[..5].iter().all(|count| *count == counts[0]) && counts[5] + counts[6] == counts[0], "{counts:?}");
+    assert_eq!(counts[5..].iter().sum::<usize>(), 60);
+
+    // One that is refused costs no other.
+    receiver.script([status(400), status(400)]);
+    ["bad", "good"].iter().for_each(|message| http.emit(&record(message)));
+    http.flush().unwrap();
+    assert_eq!(ends(&http), (61, 1, 0));
+    let (http, told) = named(eager(Datadog::new(receiver.url(""), "wrong")).retry_for(Duration::ZERO));
+    http.emit(&record("x"));
+    http.flush().unwrap();
+    let told = told.lock().unwrap();
+    assert!(ends(&http) == (0, 1, 0) && told[0].contains("403") && !told[0].contains("wrong"), "{told:?}");
 }
 
 #[test]
