@@ -118,6 +118,7 @@
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
+//! | `redact` | `filter::Redact`: secrets and personal data are taken out of records before anything keeps them; `Secret<T>` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
 //! | `metrics` | [`metrics`]: the logging's own numbers for Prometheus, and its health |
@@ -167,6 +168,8 @@ mod text;
 mod unwind;
 mod weak_list;
 
+#[cfg(feature = "redact")]
+pub use self::record::Secret;
 #[cfg(feature = "serde")]
 pub use self::record::json;
 pub use self::{

@@ -103,6 +103,8 @@ pub struct Setup {
     handlers: Vec<Open>,
     globals: Option<Fields>,
     trace_ids: bool,
+    #[cfg(feature = "redact")]
+    redact: Option<crate::filter::Redact>,
     #[cfg(feature = "otlp")]
     otlp: bool,
 }
@@ -121,6 +123,8 @@ impl Default for Setup {
             handlers: Vec::new(),
             globals: None,
             trace_ids: false,
+            #[cfg(feature = "redact")]
+            redact: None,
             #[cfg(feature = "otlp")]
             otlp: false,
         }
@@ -165,6 +169,13 @@ impl Setup {
     /// Fields that every record carries: [`Globals`](crate::Globals) has setters for service, version and host.
     pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
         self.globals = Some(fields.into());
+        self
+    }
+
+    /// Takes secrets out of all records, and out of spans that are exported, before anything keeps them. (Feature `redact`.)
+    #[cfg(feature = "redact")]
+    pub fn redact(mut self, redact: crate::filter::Redact) -> Self {
+        self.redact = Some(redact);
         self
     }
 
@@ -247,6 +258,10 @@ impl Setup {
         if self.trace_ids {
             layer = layer.trace_ids();
         }
+        #[cfg(feature = "redact")]
+        if let Some(redact) = &self.redact {
+            layer = layer.redact(redact.clone());
+        }
         let seen = Arc::new(Seen { loggers: loggers.clone(), targets: Mutex::default() });
         // Boxed: an absent layer as `None` beside one with a filter would turn everything off.
         let layer: Box<dyn Layer<S> + Send + Sync> = Box::new(layer.with_filter(SeenFilter(Arc::clone(&seen))));
@@ -256,6 +271,10 @@ impl Setup {
                 let (mut otlp, guard) = crate::otlp::Otlp::from_env().build_with_guard()?;
                 if let Some(globals) = self.globals {
                     otlp = otlp.globals(globals);
+                }
+                #[cfg(feature = "redact")]
+                if let Some(redact) = self.redact {
+                    otlp = otlp.redact(redact);
                 }
                 (Box::new(layer.and_then(otlp.with_filter(loggers.clone()))) as Box<_>, Some(guard))
             }

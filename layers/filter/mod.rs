@@ -8,10 +8,14 @@ mod fluent;
 mod groups;
 mod localize;
 mod rate_limit;
+#[cfg(feature = "redact")]
+mod redact;
 mod sample;
 
 #[cfg(feature = "fluent")]
 pub use self::fluent::Fluent;
+#[cfg(feature = "redact")]
+pub use self::redact::{Action, Pattern, Redact};
 pub use self::{
     groups::SimilarStats,
     localize::{Catalog, Localize},
@@ -63,6 +67,14 @@ impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {
 pub trait Transform: Send + Sync + 'static {
     /// Changes the record.
     fn transform(&self, record: &mut Record);
+
+    /// Whether it would change this record. If not, the handler gets the original, and nothing is copied.
+    ///
+    /// Default: `true`.
+    fn applies(&self, record: &Record) -> bool {
+        let _ = record;
+        true
+    }
 }
 
 impl<F: Fn(&mut Record) + Send + Sync + 'static> Transform for F {

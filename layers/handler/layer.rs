@@ -35,6 +35,8 @@ pub struct HandlerLayer<H: Handler> {
     clock: Option<Box<dyn Clock>>,
     globals: Option<Arc<Fields>>,
     value_limit: usize,
+    #[cfg(feature = "redact")]
+    redact: Option<crate::filter::Redact>,
     pub(crate) spans: SpanStore,
     /// Checks the subscriber that the layer is added to.
     install_check: Option<Box<InstallCheck>>,
@@ -53,6 +55,8 @@ impl<H: Handler> HandlerLayer<H> {
             clock: None,
             globals: None,
             value_limit: VALUE_LIMIT,
+            #[cfg(feature = "redact")]
+            redact: None,
             spans: SpanStore::default(),
             install_check: None,
             pending_error: ForkMutex::default(),
@@ -121,6 +125,13 @@ impl<H: Handler> HandlerLayer<H> {
     /// `panic = "abort"` it cannot be stopped.
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = bytes;
+        self
+    }
+
+    /// Takes secrets out of each record before the handler, its queues and its error handler get it. (Feature `redact`.)
+    #[cfg(feature = "redact")]
+    pub fn redact(mut self, redact: crate::filter::Redact) -> Self {
+        self.redact = Some(redact);
         self
     }
 
@@ -205,6 +216,10 @@ where
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
+        }
+        #[cfg(feature = "redact")]
+        if let Some(redact) = &self.redact {
+            redact.rewrite(&mut record);
         }
         fork::poll(self.clock.is_none().then(|| record.time()));
         self.registration.emit(record.into_owned());

@@ -116,6 +116,9 @@ impl<H, R> Transformed<H, R> {
 
 impl<H: Handler, R: Transform> Handler for Transformed<H, R> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        if !self.transform.applies(&delivery) {
+            return self.handler.handle(delivery);
+        }
         let mut copy = crate::record::Pooled::create();
         copy.clone_from(&delivery);
         self.transform.transform(&mut copy);

@@ -312,7 +312,15 @@ impl Otlp {
             guard.spans = Some((worker.clone(), Arc::clone(&ledger)));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
-            layer.spans = Some(SpanExport { worker, ledger, with_events, max_events, max_links });
+            layer.spans = Some(SpanExport {
+                worker,
+                ledger,
+                with_events,
+                max_events,
+                max_links,
+                #[cfg(feature = "redact")]
+                redact: None,
+            });
         }
         Ok((layer, guard))
     }

@@ -38,6 +38,8 @@ pub(super) struct SpanExport {
     /// For each span.
     pub(super) max_events: usize,
     pub(super) max_links: usize,
+    #[cfg(feature = "redact")]
+    pub(super) redact: Option<crate::filter::Redact>,
 }
 
 impl OtlpLayer {
@@ -62,6 +64,16 @@ impl OtlpLayer {
     /// [resource](super::Otlp::attribute).)
     pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
         self.logs = self.logs.map(|logs| logs.globals(fields));
+        self
+    }
+
+    /// Takes secrets out of log records, spans and their events before they are queued. (Feature `redact`.)
+    #[cfg(feature = "redact")]
+    pub fn redact(mut self, redact: crate::filter::Redact) -> Self {
+        self.logs = self.logs.map(|logs| logs.redact(redact.clone()));
+        if let Some(spans) = &mut self.spans {
+            spans.redact = Some(redact);
+        }
         self
     }
 
@@ -106,6 +118,10 @@ impl SpanExport {
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| event.record(visit));
         fields.remove(record::SEVERITY_FIELD);
+        #[cfg(feature = "redact")]
+        if let Some(redact) = &self.redact {
+            redact.rewrite_fields(&mut fields);
+        }
         if is_error {
             let error = fields.iter().find_map(|(_, value)| value.as_error());
             let message = || fields.get("message").and_then(|value| value.as_str());
@@ -127,6 +143,10 @@ impl SpanExport {
             return account.count_end(End::Filtered);
         }
         data.export().end();
+        #[cfg(feature = "redact")]
+        if let Some(redact) = &self.redact {
+            redact.rewrite_closed(&data);
+        }
         fork::poll(Some(UNIX_EPOCH + Duration::from_nanos(data.export().times().1)));
         let bytes = spans::held_bytes(&data);
         self.worker.put(data, bytes, Receipt::on(Some(account)));

@@ -1,6 +1,8 @@
 //! Named, typed values in one reused buffer.
 
 mod codec;
+#[cfg(feature = "redact")]
+mod edit;
 mod entry;
 mod put;
 mod slot;
@@ -8,6 +10,10 @@ mod value;
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
+#[cfg(feature = "redact")]
+pub(crate) use self::edit::Change;
+#[cfg(feature = "redact")]
+pub(in crate::record) use self::edit::Edit;
 use self::slot::{Link, Name, Rare, Slot, Stored, Word};
 pub use self::value::{ErrorChain, Value};
 pub(crate) use self::{

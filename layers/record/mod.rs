@@ -37,7 +37,11 @@ mod path;
 mod pool;
 mod process;
 mod request_id;
+#[cfg(feature = "redact")]
+mod rewrite;
 mod sampling;
+#[cfg(feature = "redact")]
+mod secret;
 mod severity;
 mod shorten;
 mod site;
@@ -54,6 +58,8 @@ pub(crate) use self::codec::tests::random as random_record;
 pub(crate) use self::export::SpanEvent;
 #[cfg(feature = "serde")]
 pub use self::json::{AsJson, json};
+#[cfg(feature = "redact")]
+pub use self::secret::Secret;
 #[cfg(feature = "otlp")]
 pub(crate) use self::span::ClosedSpan;
 pub(crate) use self::{
@@ -87,3 +93,5 @@ pub use self::{
     severity::Severity,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
 };
+#[cfg(feature = "redact")]
+pub(crate) use self::{fields::Change, rewrite::Rewrite};

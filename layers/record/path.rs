@@ -51,6 +51,19 @@ impl SpanPath {
         self.leaf = Some(leaf);
     }
 
+    /// Other fields for the span at a depth.
+    #[cfg(feature = "redact")]
+    pub(super) fn replace(&mut self, depth: u32, fields: Arc<Fields>) {
+        self.late_weight += fields.weight();
+        match self.late.iter_mut().find(|(at, _)| *at == depth) {
+            Some((_, late)) => {
+                self.late_weight -= late.weight();
+                *late = fields;
+            }
+            None => self.late.push((depth, fields)),
+        }
+    }
+
     /// The root, unless it is a detached span.
     #[inline]
     pub(super) fn root(&self) -> Option<&SpanData> {
@@ -189,6 +202,11 @@ impl<'a> SpanView<'a> {
     #[inline]
     pub fn fields(self) -> &'a Fields {
         self.late.unwrap_or(&self.span.fields)
+    }
+
+    #[cfg(feature = "redact")]
+    pub(super) fn is_late(self) -> bool {
+        self.late.is_some()
     }
 
     pub(super) fn data(self) -> &'a SpanData {

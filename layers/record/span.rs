@@ -42,6 +42,9 @@ pub(crate) struct SpanData {
     /// All fields, once values were recorded late: after the span was made.
     late: ForkRwLock<Option<Arc<Fields>>>,
     cached: CachedTexts,
+    /// The id of who has rewritten the fields first, and the new ones if they changed.
+    #[cfg(feature = "redact")]
+    pub(super) rewritten: OnceLock<(u64, Option<Arc<Fields>>)>,
     /// The handlers' observers, if this span is a root.
     observers: TreeObservers,
     /// Whether all records of the tree are wanted, if this span is its root.
@@ -175,6 +178,14 @@ impl SpanData {
         }
         *late = Some(fields);
         self.has_late.store(true, Ordering::Release);
+    }
+
+    /// Replaces all fields for those that read them from now on.
+    #[cfg(all(feature = "otlp", feature = "redact"))]
+    pub(super) fn set_late(&self, fields: Arc<Fields>) {
+        let before = self.late.set(Some(fields));
+        self.has_late.store(true, Ordering::Release);
+        drop(before);
     }
 
     /// All fields, if some were recorded late.
@@ -424,6 +435,8 @@ impl SpanData {
                 text.take();
             }
         }
+        #[cfg(feature = "redact")]
+        self.rewritten.take();
         if !self.observers.is_empty() {
             self.observers = TreeObservers::default();
         }

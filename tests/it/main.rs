@@ -38,6 +38,7 @@ mod pretty;
 #[cfg(target_os = "linux")]
 mod pty;
 mod queue;
+mod redact;
 mod rooms;
 mod rotate;
 mod setup;

@@ -62,6 +62,8 @@ const FILTERS: &[(&[&str], Make)] = &[
     (&["logging.Filter", "Filter"], |args, _| Ok(name_filter(&args.str("name").unwrap_or_default()))),
     (&["rate_limit", "tracing_strata.filter.RateLimit"], |args, setup| Ok(rate_limit(args, setup))),
     (&["sample", "tracing_strata.filter.Sample"], |args, setup| Ok(sample(args, setup))),
+    #[cfg(feature = "redact")]
+    (&["redact", "tracing_strata.filter.Redact"], |args, _| Ok(redact(args))),
 ];
 
 /// The filters of this crate with what makes them.
@@ -111,6 +113,44 @@ fn sample(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {
         sample = sample.clock(Arc::clone(clock));
     }
     ConfigFilter::decides(sample)
+}
+
+#[cfg(feature = "redact")]
+fn redact(args: &HandlerArgs<'_>) -> ConfigFilter {
+    use crate::filter::{Action, Pattern, Redact, Transform as _};
+
+    let mut redact = if args.bool("defaults") == Some(false) { Redact::new() } else { Redact::secrets() };
+    redact = redact.keys(args.texts("keys").unwrap_or_default());
+    for name in args.texts("patterns").unwrap_or_default() {
+        match Pattern::ALL.into_iter().find(|pattern| pattern.name() == name) {
+            Some(pattern) => redact = redact.patterns([pattern]),
+            None => {
+                let problem = args.wrong("patterns", format!("there is no pattern {name:?}"));
+                args.report(problem.nearest(&name, Pattern::ALL.map(Pattern::name)));
+            }
+        }
+    }
+    for (name, expression) in args.pairs("own_patterns").unwrap_or_default() {
+        match redact.clone().own_pattern(name, &expression) {
+            Ok(more) => redact = more,
+            Err(error) => args.report(args.wrong("own_patterns", error.to_string())),
+        }
+    }
+    let actions = [("label", Action::Label), ("remove", Action::Remove), ("hash", Action::Hash)];
+    redact = redact.set_if_some(args.choice("action", &actions), Redact::action);
+    if let Some(keep) = args.integer("keep_last") {
+        match u8::try_from(keep) {
+            Ok(keep) if !args.has("action") => redact = redact.action(Action::Mask(keep)),
+            Ok(_) => args.reject_unused(&["keep_last"], "an action is given"),
+            Err(_) => args.report(args.wrong("keep_last", "expected 0 to 255")),
+        }
+    }
+    ConfigFilter::changes(move |record| {
+        if redact.applies(record) {
+            redact.transform(record);
+        }
+        true
+    })
 }
 
 fn small(args: &HandlerArgs<'_>, name: &str) -> u32 {

@@ -1,0 +1,74 @@
+//! Values replaced in place.
+
+use super::{
+    Fields,
+    slot::{Stored, TextRange},
+};
+
+/// What becomes of a value.
+pub(crate) enum Change {
+    Keep,
+    Remove,
+    Text(String),
+    /// Checked JSON.
+    Json(String),
+}
+
+/// A change of the value at an index, or of one text of the error there.
+pub(in crate::record) enum Edit {
+    Value(usize, Change),
+    Link(usize, usize, String),
+}
+
+impl Fields {
+    /// In the order of the indices.
+    pub(in crate::record) fn apply(&mut self, edits: Vec<Edit>) {
+        let mut removed = Vec::new();
+        for edit in edits {
+            match edit {
+                Edit::Link(index, at, text) => {
+                    if let Stored::Error { first, .. } = self.slots[index].value {
+                        let link = first as usize + at;
+                        self.erase(self.links()[link].text);
+                        let text = self.push_text(&text);
+                        self.rare().links[link].text = text;
+                    }
+                }
+                Edit::Value(index, change) => {
+                    self.erase_value(index);
+                    match change {
+                        Change::Keep => {}
+                        Change::Remove => removed.push(index),
+                        Change::Text(text) => self.slots[index].value = Stored::Str(self.push_text(&text)),
+                        Change::Json(json) => self.slots[index].value = Stored::Json(self.push_text(&json)),
+                    }
+                }
+            }
+        }
+        if !removed.is_empty() {
+            removed.iter().rev().for_each(|index| drop(self.slots.remove(*index)));
+            self.bloom = self.slots.iter().fold(0, |bloom, slot| bloom | slot.tag.bit());
+        }
+    }
+
+    fn erase_value(&mut self, index: usize) {
+        match self.slots[index].value {
+            Stored::Str(range) | Stored::Rendered(range) | Stored::Json(range) => self.erase(range),
+            Stored::Bytes(range) | Stored::I128(range) | Stored::U128(range) => {
+                self.rare().bytes[range.range()].fill(0);
+            }
+            Stored::Error { first, count } => (first..first + count).for_each(|link| {
+                self.erase(self.links()[link as usize].text);
+            }),
+            Stored::Bool(_) | Stored::I64(_) | Stored::U64(_) | Stored::F64(_) => {}
+        }
+    }
+
+    /// Overwrites a text that nothing refers to any more.
+    pub(in crate::record) fn erase(&mut self, range: TextRange) {
+        let length = self.text(range).len();
+        if length > 0 {
+            self.text.replace_range(range.range(), &"*".repeat(length));
+        }
+    }
+}
