@@ -14,6 +14,7 @@ mod hostile;
 mod http;
 #[cfg(target_os = "linux")]
 mod journald;
+mod metrics;
 mod otlp;
 #[allow(dead_code)]
 mod servers;
