@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Fields, Record, SpanPath, TextRange, Value,
+    Fields, Record, SpanPath, Value,
     fields::{Change, Edit},
     span::SpanData,
 };
@@ -107,7 +107,7 @@ impl Record {
     /// Rewrites the message, the stack and all values: its own, its spans' and the globals.
     pub(crate) fn rewrite(&mut self, with: &impl Rewrite) {
         if let Some(message) = with.text(self.message()) {
-            let old = std::mem::replace(&mut self.message, TextRange::default());
+            let old = std::mem::take(&mut self.message);
             self.fields.erase(old);
             self.set_message(&message);
         }

@@ -115,10 +115,12 @@ fn unquoted(bytes: &[u8], start: usize) -> usize {
                 }
             }
             quote @ b'"' => at = closing(bytes, at + 1, quote, 0),
-            byte if depth == 0 && byte.is_ascii_whitespace() => {
-                if !matches!(bytes.get(at + 1), Some(b'{' | b'[' | b'(')) || at == start {
-                    break;
-                }
+            // A name before its brackets goes on.
+            byte if depth == 0
+                && byte.is_ascii_whitespace()
+                && (at == start || !matches!(bytes.get(at + 1), Some(b'{' | b'[' | b'('))) =>
+            {
+                break;
             }
             _ => {}
         }

@@ -40,7 +40,7 @@ use crate::{
 ///
 /// | for | | |
 /// |---|---|---|
-/// | all handlers | [`setup().redact(…)`](crate::Setup::redact), [`HandlerLayer::redact`](crate::HandlerLayer::redact) | before anything is kept: a queue, a memory buffer, a spool and the error handler never see the original |
+/// | all handlers | [`setup().redact(…)`](crate::setup::Setup::redact), [`HandlerLayer::redact`](crate::HandlerLayer::redact) | before anything is kept: a queue, a memory buffer, a spool and the error handler never see the original |
 /// | one handler | [`.transform(redact)`](crate::HandlerExt::transform) | the others see the original; so does the error handler of what is outside of it |
 /// | OpenTelemetry | `OtlpLayer::redact` | log records, spans and their events |
 /// | a configuration | a filter of the class `redact` | on a handler, or on a logger for all handlers |

@@ -253,11 +253,8 @@ fn card(bytes: &[u8], start: usize) -> Option<usize> {
     for used in (1..=group_count).rev() {
         let end = ends[used - 1];
         let total: usize = groups[..used].iter().sum();
-        let is_shape = match &groups[..used] {
-            [_] => true,
-            [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4] | [4, 6, 5] | [4, 4, 4, 1 | 2 | 3] => true,
-            _ => false,
-        };
+        let is_shape =
+            matches!(&groups[..used], [_] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4] | [4, 6, 5] | [4, 4, 4, 1..=3]);
         let next = bytes.get(end);
         let goes_on = next.is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'_')
             || next == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);

@@ -96,7 +96,8 @@ impl Scanner {
     /// The text without what matches; `None` if nothing does.
     #[inline]
     pub(super) fn rewritten(&self, text: &str, keys: &Keys, action: Action) -> Option<String> {
-        if text.len() < MIN_TEXT && self.own.is_empty() {
+        let has_nothing = self.wanted == 0 || text.len() < MIN_TEXT;
+        if has_nothing && self.own.is_empty() {
             return None;
         }
         let bytes = Bytes::of(text);

@@ -46,7 +46,9 @@ impl Fields {
             }
         }
         if !removed.is_empty() {
-            removed.iter().rev().for_each(|index| drop(self.slots.remove(*index)));
+            for index in removed.into_iter().rev() {
+                self.slots.remove(index);
+            }
             self.bloom = self.slots.iter().fold(0, |bloom, slot| bloom | slot.tag.bit());
         }
     }
