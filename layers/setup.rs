@@ -20,7 +20,7 @@
 //! # Failures
 //! [`init`] and [`Setup::init`] return an error, and change nothing, where the process has a global default subscriber
 //! already. A wrong `RUST_LOG` or `STRATA_FORMAT` does not stop the program: it is ignored, and a WARN record says what was
-//! wrong. A directive of `RUST_LOG` that matched nothing until the end is named by a WARN record, with the names that were
+//! wrong; a line on standard error where the levels hide WARN. A directive of `RUST_LOG` that matched nothing until the end is named by a WARN record, with the names that were
 //! seen.
 
 use std::{
@@ -45,7 +45,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    Error, Fields, Format, Handler, HandlerExt as _, Loggers, Queue, Tee,
+    Error, Fields, Format, Handler, HandlerExt as _, Loggers, Queue, Severity, Tee,
     format::{Color, Json, Text},
     output::{RotatingFileBuilder, Stream},
     record::is_below,
@@ -325,15 +325,17 @@ fn has_global_default() -> bool {
 
 fn levels_from_env() -> Result<Option<Loggers>, Error> {
     match env::var_os(LEVELS) {
-        Some(directives) if !directives.is_empty() => Loggers::from_env().map(Some),
+        Some(directives) if !directives.to_string_lossy().trim_matches([' ', ',']).is_empty() => {
+            Loggers::from_env().map(Some)
+        }
         _ => Ok(None),
     }
 }
 
 /// The format for standard error where nobody has chosen.
 fn console(warnings: &mut Vec<String>) -> Box<dyn Format> {
-    let chosen = env::var(FORMAT).unwrap_or_default();
-    match chosen.as_str() {
+    let chosen = env::var_os(FORMAT).unwrap_or_default();
+    match &*chosen.to_string_lossy() {
         "json" => return Box::new(Json::new()),
         "text" => return Box::new(Text::plain()),
         "pretty" => return Box::new(Text::pretty().color(Color::Always)),
@@ -402,7 +404,12 @@ impl LoggingGuard {
 
     fn warn(&mut self) {
         for warning in self.warnings.drain(..) {
-            tracing::warn!(target: TARGET, "{warning}");
+            // The levels may be what is wrong.
+            if self.loggers.is_enabled_for(TARGET, Severity::WARN) {
+                tracing::warn!(target: TARGET, "{warning}");
+            } else {
+                crate::stdio::stderr_line(&format!("tracing-strata: {}", crate::text::escaped(&warning)));
+            }
         }
     }
 

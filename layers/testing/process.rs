@@ -81,8 +81,10 @@ impl TestProcess {
         let Some(out) = child.stdout.take() else { panic!("{test}: its process has no output") };
         let (reached, points) = channel();
         thread::spawn(move || {
-            let lines = BufReader::new(out).lines().map_while(Result::ok);
-            let points = lines.filter_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
+            // It may print anything.
+            let lines = BufReader::new(out).split(b'\n').map_while(Result::ok);
+            let point = |line: Vec<u8>| Some(String::from_utf8_lossy(&line).split_once(MARK)?.1.trim_end().to_owned());
+            let points = lines.filter_map(point);
             // Once nobody asks any more, the rest is read all the same: the process may wait for that.
             points.for_each(|point| reached.send(point).unwrap_or_default());
         });

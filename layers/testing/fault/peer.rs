@@ -175,11 +175,17 @@ impl FaultyPeer {
             state.era
         };
         let accept = move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            for stream in listener.incoming() {
                 let mut state = shared.state();
                 if state.era != era {
                     break;
                 }
+                let Ok(stream) = stream else {
+                    // One that went before it was taken, or too many open files.
+                    drop(state);
+                    thread::sleep(Duration::from_millis(1));
+                    continue;
+                };
                 let meeting = state.script.pop_front().unwrap_or(Meeting::Read);
                 state.received.push(Vec::new());
                 state.open += 1;

@@ -83,6 +83,14 @@ fn wrong_variables_are_told_and_do_no_harm() {
     assert!(lines[0].contains("RUST_LOG") && lines[0].contains("shop=loud") && lines[0].contains("WARN"), "{lines:?}");
     assert!(lines[1].contains("expected pretty, text or json, got") && lines[1].contains("prety"), "{lines:?}");
     assert!(lines[2].contains("paid") && lines[3].contains("slow"), "{lines:?}");
+    // Levels that hide it.
+    let (lines, _dir) = run(NAME, "", &[("RUST_LOG", "error,shpo=error"), ("STRATA_FORMAT", "prety")]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("tracing-strata: STRATA_FORMAT: ") && lines[0].contains("prety"), "{lines:?}");
+    assert!(lines[1].starts_with("tracing-strata: RUST_LOG: ") && lines[1].contains("shpo"), "{lines:?}");
+    // No directive at all.
+    let (lines, _dir) = run(NAME, "", &[("RUST_LOG", " , ")]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }
 
 #[test]
