@@ -51,7 +51,7 @@ pub(crate) struct Got {
     pub(crate) connection: usize,
 }
 
-type Judge = Box<dyn Fn(&Got) -> Option<Reply> + Send + Sync>;
+type Judge = Arc<dyn Fn(&Got) -> Option<Reply> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -124,7 +124,7 @@ impl Receiver {
 
     /// Decides about all requests that no script is for.
     pub(crate) fn judge(&self, judge: impl Fn(&Got) -> Option<Reply> + Send + Sync + 'static) {
-        *self.state.judge.lock().unwrap() = Some(Box::new(judge));
+        *self.state.judge.lock().unwrap() = Some(Arc::new(judge));
     }
 
     pub(crate) fn requests(&self) -> Vec<Got> {
@@ -151,7 +151,9 @@ impl State {
         while let Some(got) = read(&mut reader, connection) {
             self.requests.lock().unwrap().push(got.clone());
             let scripted = self.replies.lock().unwrap().pop_front();
-            let reply = scripted.or_else(|| self.judge.lock().unwrap().as_ref()?(&got));
+            // Under no lock: it may take its time.
+            let judge = self.judge.lock().unwrap().clone();
+            let reply = scripted.or_else(|| judge?(&got));
             if !self.answer(reply.unwrap_or(Reply::Status(200, &[], "")), reader.get_mut(), raw)? {
                 return Ok(());
             }
