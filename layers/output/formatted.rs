@@ -31,7 +31,8 @@ use crate::{
 /// ```
 ///
 /// # When it blocks
-/// As long as the sink's write does.
+/// As long as the sink's write does. Where it is used beside a queue that leads to it, also while the queue's thread writes what
+/// it has buffered, for a second at most; a flush waits for that a minute at most, and then fails.
 ///
 /// # Failures
 /// An error of the sink fails the record, and names the [sink](Self::name). Where the sink has buffered the record and
