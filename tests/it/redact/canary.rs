@@ -18,7 +18,7 @@ use tracing_subscriber::prelude::*;
 use super::Written;
 use crate::{
     otlp::receiver::Receiver,
-    places::{Dir, in_a_child},
+    places::{Dir, apart, in_a_child},
     support::with_layer,
 };
 
@@ -65,6 +65,11 @@ fn sing() {
 
 #[test]
 fn it_is_in_no_output_of_a_layer() {
+    // Everything of the process is flushed.
+    apart("redact::canary::it_is_in_no_output_of_a_layer", look_at_all_outputs);
+}
+
+fn look_at_all_outputs() {
     let (dir, written) = (Dir::new(), Written::default());
     let told = Written::default();
     let tell = told.clone();
