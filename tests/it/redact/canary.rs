@@ -131,7 +131,7 @@ fn it_is_not_in_what_waits_on_disk() {
     let (layer, guard) = Otlp::builder()
         .endpoint("http://127.0.0.1:9")
         .span_events(true)
-        .flush_timeout(Duration::from_millis(1))
+        .flush_timeout(Duration::from_secs(60))
         .spool(dir.path("spool"), 8 << 20)
         .build_with_guard()
         .unwrap();
@@ -140,7 +140,7 @@ fn it_is_not_in_what_waits_on_disk() {
     let mut bytes = Vec::new();
     read_all(&dir.path("spool"), &mut bytes);
     let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(has("[redacted]") && !has(CANARY));
+    assert_eq!((has("[redacted]"), has(CANARY)), (true, false));
 }
 
 fn read_all(path: &std::path::Path, bytes: &mut Vec<u8>) {
