@@ -473,7 +473,8 @@ fn what_a_panic_ends_out_of_the_spool_fails_and_is_told() {
     let stats = handler.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed, stats.queued), (21, 1, 20, 0), "{stats}");
     let told = told.lock().unwrap();
-    assert_eq!(told.iter().filter(|text| text.contains("scripted")).count(), 2, "{told:?}");
+    // Once for each batch; how many they are is a matter of time.
+    assert!((2..=20).contains(&told.iter().filter(|text| text.contains("scripted")).count()), "{told:?}");
     assert_eq!(store.taken(), ["20"]);
 }
 
