@@ -104,7 +104,8 @@ impl Case {
                     3..=5 => Op::Flush,
                     6 | 7 => Op::FlushShared(dice.below(sizes.slots)),
                     8 => Op::FlushAll,
-                    9 if sizes.queues > 0 && dice.one_in(3) => {
+                    // A queue that is shut lets go of its handler, and what is in a spool waits for the next start.
+                    9 if sizes.queues > 0 && dice.one_in(3) && !root.has_spool() => {
                         let deadline = dice.pick(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(20)]);
                         Op::Shutdown(dice.below(sizes.queues), deadline)
                     }
