@@ -12,7 +12,7 @@ use tracing_strata::{
     format::Json,
     output::Http,
     prelude::*,
-    sink::http::{Auth, Secret},
+    sink::http::{Auth, Credential},
 };
 use tracing_subscriber::prelude::*;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // A token that may be renewed: it is asked for with each request.
-    let token = Secret::from_fn(|| Ok(std::env::var("LOGS_TOKEN").unwrap_or_else(|_| "t-1".into())));
+    let token = Credential::from_fn(|| Ok(std::env::var("LOGS_TOKEN").unwrap_or_else(|_| "t-1".into())));
     let http = Http::builder(url).format(Json::new().field("service", "shop")).auth(Auth::bearer(token)).build()?;
     let layer = http.into_layer();
     let ledger = layer.ledger();

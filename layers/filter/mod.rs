@@ -72,7 +72,7 @@ pub trait Transform: Send + Sync + 'static {
     ///
     /// Default: `true`.
     fn applies(&self, record: &Record) -> bool {
-        let _ = record;
+        _ = record;
         true
     }
 }

@@ -28,14 +28,15 @@ impl Stats {
     /// Adds another reading.
     #[cfg(feature = "metrics")]
     pub(crate) fn add(&mut self, other: &Self) {
-        self.written += other.written;
-        self.filtered += other.filtered;
-        self.dropped += other.dropped;
-        self.failed += other.failed;
-        self.queued += other.queued;
-        self.marked += other.marked;
-        self.other_errors += other.other_errors;
-        self.fallback_written += other.fallback_written;
+        let Self { written, filtered, dropped, failed, queued, marked, other_errors, fallback_written } = *other;
+        self.written += written;
+        self.filtered += filtered;
+        self.dropped += dropped;
+        self.failed += failed;
+        self.queued += queued;
+        self.marked += marked;
+        self.other_errors += other_errors;
+        self.fallback_written += fallback_written;
     }
 
     /// All records that the handler got: `written + filtered + dropped + failed + queued`.

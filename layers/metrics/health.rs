@@ -43,7 +43,7 @@ impl fmt::Display for State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HandlerHealth {
-    /// Its name.
+    /// Its name; that of a queue is `queue "…"`.
     pub name: String,
     /// How it does.
     pub state: State,
@@ -70,7 +70,8 @@ pub fn health() -> Health {
         |(name, trouble, written): (String, Option<Trouble>, u64)| HandlerHealth::of(name, trouble, written, now);
     let handlers =
         ledgers().into_iter().map(|ledger| handler((ledger.name(), ledger.trouble(), ledger.stats().written)));
-    let queues = stats_of_all().into_iter().map(|(name, stats)| HandlerHealth::of_queue(name, &stats, now));
+    let queues =
+        stats_of_all().into_iter().map(|(name, stats)| HandlerHealth::of_queue(format!("queue {name:?}"), &stats, now));
     Health { handlers: handlers.chain(queues).collect() }
 }
 

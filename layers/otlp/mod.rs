@@ -74,7 +74,7 @@
 //! - A full queue ([`Otlp::capacity`], [`Otlp::max_bytes`]) drops what comes next; the next log records that are sent are
 //!   followed by one that says `N records lost`.
 //! - A collector that is not there, or answers 429, 502, 503, 504 or a retryable gRPC code, gets the request again with
-//!   growing pauses, or those it asks for (`Retry-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose answer was
+//!   growing pauses, or those it asks for (`Retry-After`, `RetryInfo`; an hour at most), for [`Otlp::retry_for`]. A request whose answer was
 //!   lost may arrive twice.
 //! - Any other answer fails its records for good, and so does a partial success for those it rejects.
 //! - The error handler gets each failure, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:

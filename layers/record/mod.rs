@@ -70,6 +70,7 @@ pub(crate) use self::{
     globals::host_name,
     guarded::{CaptureGuard, VALUE_LIMIT, is_capturing, mark_truncated, silence_this_thread, silenced},
     ids::IdsText,
+    json::{items, pair, unescaped},
     observer::{TreeObserver, are_observers_expected, are_roots_timed, expect_observers, time_roots},
     owned::{Pooled, recycle_all},
     path::{SpanPath, context_of},

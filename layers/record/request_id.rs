@@ -26,6 +26,10 @@ pub fn request_id(header: Option<&str>) -> Cow<'_, str> {
     };
     match header.filter(fits) {
         Some(id) => Cow::Borrowed(id),
-        None => Cow::Owned(format!("{:032x}", fastrand::u128(..))),
+        None => {
+            // A child of a fork draws others than its parent.
+            crate::fork::check();
+            Cow::Owned(format!("{:032x}", fastrand::u128(..)))
+        }
     }
 }

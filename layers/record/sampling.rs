@@ -1,5 +1,7 @@
 //! Generates trace ids for spans.
 
+use std::time::SystemTime;
+
 use super::{SpanData, TraceParent, ids::GeneratedIds};
 
 /// Decides whether a new span is sampled, from its trace id and the ids of its parent.
@@ -18,7 +20,13 @@ impl SpanData {
             return;
         }
         let parent = self.remote().or_else(|| self.parent()?.nearest_trace());
-        let trace_id = parent.map_or_else(|| fastrand::u128(1..), TraceParent::trace_id);
+        let new_trace = || {
+            // A child of a fork draws others than its parent.
+            crate::fork::ensure_watched();
+            crate::fork::poll(Some(SystemTime::now()));
+            fastrand::u128(1..)
+        };
+        let trace_id = parent.map_or_else(new_trace, TraceParent::trace_id);
         let others = parent.map_or(0, |parent| parent.flags() & !1);
         let flags = others | u8::from(sampler(trace_id, parent));
         if let Some(own) = TraceParent::new(trace_id, fastrand::u64(1..), flags) {

@@ -23,6 +23,8 @@ pub mod appender;
 mod archive;
 mod buffered;
 mod creations;
+#[cfg(any(feature = "forward", feature = "http"))]
+mod credential;
 mod deferred_errors;
 mod direct;
 mod durability;
@@ -45,18 +47,16 @@ mod rotate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod scratch;
-#[cfg(any(feature = "forward", feature = "http"))]
-mod secret;
 mod std_stream;
 mod sync_timer;
 mod writer;
 
 use std::{io, num::NonZeroU16, sync::Arc};
 
+#[cfg(any(feature = "forward", feature = "http"))]
+pub use self::credential::Credential;
 #[cfg(all(feature = "config", feature = "testing"))]
 pub(crate) use self::probe::rehearsed;
-#[cfg(any(feature = "forward", feature = "http"))]
-pub use self::secret::Secret;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    outputs::{Act, State},
+    outputs::{Act, Mark, State},
     tree::{Node, Sizes, gauge_of},
 };
 
@@ -117,7 +117,7 @@ impl<'a> Model<'a> {
             Node::MemoryBuffer { target, .. } | Node::Recorder { target, .. } => {
                 self.end_of(target, sent, is_covered, marks)
             }
-            Node::Transform(child) => self.end_of(child, sent, is_covered, marks + 1),
+            Node::Transform(child) => self.end_of(child, sent, is_covered, marks + u32::from(Mark::is_for(sent.id))),
             Node::Again(slot) => self.end_of(self.root.named(*slot), sent, is_covered, marks),
             Node::Named { slot, level, child } => {
                 let end = if sent.severity < *level {

@@ -14,6 +14,7 @@ use std::{
 
 use tracing_strata::{
     Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink,
+    filter::Transform,
     format::Buffer,
     handler::OwnedDelivery,
     output::{Answer, Attempt, Batch, Verdict},
@@ -146,9 +147,24 @@ pub(crate) fn id_of(record: &Record) -> Id {
     Some((number("id")?, number("marks").unwrap_or_default()))
 }
 
-pub(crate) fn mark(record: &mut Record) {
-    if let Some((_, marks)) = id_of(record) {
-        record.set("marks", u64::from(marks) + 1);
+/// Marks all but every fourth.
+pub(crate) struct Mark;
+
+impl Mark {
+    pub(crate) fn is_for(id: u32) -> bool {
+        id % 4 != 0
+    }
+}
+
+impl Transform for Mark {
+    fn transform(&self, record: &mut Record) {
+        if let Some((_, marks)) = id_of(record) {
+            record.set("marks", u64::from(marks) + 1);
+        }
+    }
+
+    fn applies(&self, record: &Record) -> bool {
+        id_of(record).is_some_and(|(id, _)| Self::is_for(id))
     }
 }
 

@@ -104,8 +104,7 @@ impl Case {
                     3..=5 => Op::Flush,
                     6 | 7 => Op::FlushShared(dice.below(sizes.slots)),
                     8 => Op::FlushAll,
-                    // A queue that is shut lets go of its handler, and what is in a spool waits for the next start.
-                    9 if sizes.queues > 0 && dice.one_in(3) && !root.has_spool() => {
+                    9 if sizes.queues > 0 && dice.one_in(3) => {
                         let deadline = dice.pick(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(20)]);
                         Op::Shutdown(dice.below(sizes.queues), deadline)
                     }
@@ -354,8 +353,11 @@ impl Play<'_> {
         }
         let mut early = Ok(());
         if self.is_shut {
-            // What a memory that does not flush when it closes has got from a queue that was shut is out of reach.
-            if self.case.root.all().iter().any(|node| matches!(node, Node::MemoryBuffer { on_close: false, .. })) {
+            // What a memory that does not flush when it closes has got from a queue that was shut is out of reach, as is what
+            // a spool has, which waits for the next start.
+            let root = &self.case.root;
+            let is_closed = |node: &&Node| matches!(node, Node::MemoryBuffer { on_close: false, .. });
+            if root.has_spool() || root.all().iter().any(is_closed) {
                 return Ok(());
             }
             // What came behind the queue after its last flush is out of its reach, and a listener that was left to itself
@@ -380,7 +382,7 @@ impl Play<'_> {
     }
 
     fn idle(&self) -> Broken {
-        let is_sent = || self.is_child || self.built.is_all_sent();
+        let is_sent = || self.is_child || self.is_shut || self.built.is_all_sent();
         until("the other thread", || self.built.world.is_idle() && is_sent())
     }
 

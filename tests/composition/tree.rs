@@ -24,7 +24,7 @@ use tracing_strata::{
 use crate::{
     dice::Dice,
     model::End,
-    outputs::{Act, Fails, Gauged, Ids, Lines, Out, Profile, Store, When, World, mark},
+    outputs::{Act, Fails, Gauged, Ids, Lines, Mark, Out, Profile, Store, When, World},
     own::{Count, Numbered, later},
     play::until,
 };
@@ -678,7 +678,7 @@ impl Built {
                     child.filter(RateLimit::new(*most, Duration::from_secs(3_600))).boxed()
                 }
             }
-            Node::Transform(child) => self.handler(child, sizes).transform(mark).boxed(),
+            Node::Transform(child) => self.handler(child, sizes).transform(Mark).boxed(),
             Node::OwnWrapper(child) => Numbered::new(self.handler(child, sizes)).boxed(),
             Node::OwnLater { out } => later(world, *out).boxed(),
             Node::OwnCount => Count::default().boxed(),

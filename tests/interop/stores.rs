@@ -14,7 +14,7 @@ use tracing_strata::{
     output::{Datadog, Elasticsearch, Http, HttpBody, HttpBuilder, Loki, SplunkHec},
     sink::{
         Compression,
-        http::{Auth, Secret},
+        http::{Auth, Credential},
     },
 };
 
@@ -177,7 +177,7 @@ fn qryn_gives_back_what_loki_pushed() {
 fn victorialogs_takes_events_of_splunk() {
     let server = Server::start("victorialogs");
     let records = records(300);
-    let hec = SplunkHec::new(VICTORIA, Secret::new("t")).host("web-1").source("app").sourcetype("_json");
+    let hec = SplunkHec::new(VICTORIA, Credential::new("t")).host("web-1").source("app").sourcetype("_json");
     send(Http::builder(hec).max_batch(90), &records);
     let stored = stored(&server, "0");
     assert_eq!(stored.len(), records.len());
@@ -222,7 +222,7 @@ fn victorialogs_takes_lines_with_a_password() {
     refused.emit(&records[0]);
     refused.flush().unwrap();
     assert_eq!(refused.stats().failed, 1);
-    send(http.auth(Auth::basic("u", Secret::new("secret"))), &records);
+    send(http.auth(Auth::basic("u", Credential::new("secret"))), &records);
     server.run("query.sh", &[("AUTH", "u:secret")]);
     assert_eq!(fs::read_to_string(server.dir().join("out.jsonl")).unwrap().lines().count(), records.len());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 #[cfg(any(feature = "forward", feature = "http"))]
-use crate::{config::handler_args::HandlerArgs, sink::Secret};
+use crate::{config::handler_args::HandlerArgs, sink::Credential};
 use crate::{
     config::{class::BuildContext, handler_args::SetIfSome as _},
     sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing},
@@ -108,26 +108,26 @@ fn tls(args: &crate::config::handler_args::HandlerArgs<'_>) -> crate::sink::net:
 
 /// A secret that may be absent: a text, `{env: NAME}` or `{file: PATH}`.
 #[cfg(any(feature = "forward", feature = "http"))]
-pub(super) fn secret(args: &HandlerArgs<'_>, name: &str) -> Option<Secret> {
+pub(super) fn secret(args: &HandlerArgs<'_>, name: &str) -> Option<Credential> {
     let node = args.node(name)?;
     if node.as_map().is_none() {
-        return args.str(name).map(Secret::new);
+        return args.str(name).map(Credential::new);
     }
     args.inside(name, |from| match (from.str("env"), from.str("file")) {
-        (Some(name), None) => Secret::env(name),
-        (None, Some(path)) => Secret::file(path),
+        (Some(name), None) => Credential::env(name),
+        (None, Some(path)) => Credential::file(path),
         _ => {
             from.report(from.missing("env", "expected a text, {env: NAME} or {file: PATH}"));
-            Secret::new("")
+            Credential::new("")
         }
     })
 }
 
 /// One that must be there.
 #[cfg(any(feature = "forward", feature = "http"))]
-pub(super) fn required_secret(args: &HandlerArgs<'_>, name: &str) -> Secret {
+pub(super) fn required_secret(args: &HandlerArgs<'_>, name: &str) -> Credential {
     if args.node(name).is_none() {
         args.require(name);
     }
-    secret(args, name).unwrap_or_else(|| Secret::new(""))
+    secret(args, name).unwrap_or_else(|| Credential::new(""))
 }

@@ -146,9 +146,7 @@ fn redact(args: &HandlerArgs<'_>) -> ConfigFilter {
         }
     }
     ConfigFilter::changes(move |record| {
-        if redact.applies(record) {
-            redact.transform(record);
-        }
+        redact.transform(record);
         true
     })
 }

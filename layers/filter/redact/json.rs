@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::{record::unescaped, text::is_control};
+
 /// What is asked about the parts.
 pub(super) trait Parts {
     /// Whether the value at this path is secret; the name is last.
@@ -25,16 +27,19 @@ pub(super) fn rewritten<'t>(text: &'t str, name: &'t str, parts: &impl Parts) ->
     let mut levels: Vec<bool> = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
-    let mut is_key = false;
+    let (mut is_key, mut names) = (false, 0);
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {
                 let end = string_end(bytes, at);
-                let inner = unescaped(text.get(at + 1..end - 1).unwrap_or_default());
+                let inner = plain(text.get(at + 1..end - 1).unwrap_or_default());
                 if is_key {
                     is_key = false;
                     if let Some(new) = parts.text(&inner) {
-                        walk.put(at, end, &quoted(&new));
+                        // No name comes twice.
+                        names += 1;
+                        let number = if names > 1 { format!("_{names}") } else { String::new() };
+                        walk.put(at, end, &quoted(&(new + &number)));
                     }
                     if path.is_empty() {
                         path.push(Cow::Borrowed(name));
@@ -152,40 +157,8 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut units: Vec<u16> = Vec::new();
-    let mut chars = text.chars();
-    let flush = |units: &mut Vec<u16>, out: &mut String| {
-        out.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    };
-    while let Some(c) = chars.next() {
-        let plain = match c {
-            '\\' => match chars.next() {
-                Some('u') => {
-                    let digits = chars.as_str().get(..4).unwrap_or_default();
-                    units.push(u16::from_str_radix(digits, 16).unwrap_or(0xfffd));
-                    chars = chars.as_str().get(4..).unwrap_or_default().chars();
-                    continue;
-                }
-                Some('n') => '\n',
-                Some('t') => '\t',
-                Some('r') => '\r',
-                Some('b') => '\u{8}',
-                Some('f') => '\u{c}',
-                Some(other) => other,
-                None => break,
-            },
-            other => other,
-        };
-        flush(&mut units, &mut out);
-        out.push(plain);
-    }
-    flush(&mut units, &mut out);
-    Cow::Owned(out)
+fn plain(string: &str) -> Cow<'_, str> {
+    if string.contains('\\') { Cow::Owned(unescaped(string).collect()) } else { Cow::Borrowed(string) }
 }
 
 fn quoted(text: &str) -> String {
@@ -194,7 +167,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if crate::text::is_control(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_control(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }

@@ -87,6 +87,8 @@ pub(super) struct Keys {
     /// One bit for each length and for each first byte in `exact`.
     lengths: u128,
     firsts: u128,
+    /// One bit for each byte that a name in all this can end with; all of them if it may be any.
+    lasts: u128,
     /// Globs and dotted paths, by segment.
     paths: Vec<Vec<Box<[u8]>>>,
 }
@@ -94,6 +96,10 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn add(&mut self, key: &str) {
         let segments: Vec<Box<[u8]>> = key.split('.').map(|segment| Folded::of(segment).bytes().into()).collect();
+        self.lasts |= match segments.last().and_then(|segment| segment.last()) {
+            None | Some(b'*') => u128::MAX,
+            Some(last) => 1 << (last & 127),
+        };
         match &segments[..] {
             [one] if !one.contains(&b'*') => {
                 self.lengths |= 1 << one.len().min(127);
@@ -112,6 +118,12 @@ impl Keys {
     pub(super) fn contain<'p>(&self, mut path: impl Iterator<Item = &'p str> + Clone) -> bool {
         let outer = path.clone();
         let Some(last) = path.next() else { return false };
+        // Most names end here.
+        if last.as_bytes().last().is_some_and(|byte| {
+            !matches!(byte, b'-' | b'_') && self.lasts >> (byte.to_ascii_lowercase() & 127) & 1 == 0
+        }) {
+            return false;
+        }
         let last = Folded::of(last);
         let name = last.bytes();
         let Some(first) = name.first() else { return false };

@@ -34,7 +34,8 @@ use crate::{
 ///
 /// It looks at the message, the call stack, all fields of the event, of its spans and of the
 /// [globals](crate::Globals), into [lists and maps](crate::Value::Json), and at each text of a chain of errors. A panic's
-/// message and backtrace are such a message and stack. Names are not changed, nor is what is no value: target, file, thread.
+/// message and backtrace are such a message and stack. Names of fields are not changed, nor is what is no value: target, file,
+/// thread. Names within maps are looked at by their shape.
 ///
 /// # Where to put it
 ///
@@ -269,10 +270,6 @@ impl Inner {
             Err(name) => self.keys.contain(name.rsplit('.')),
         }
     }
-
-    fn number(&self, number: &str) -> Option<String> {
-        self.by_shape(number)
-    }
 }
 
 /// Numbers below are no card, and mostly no other secret.
@@ -301,11 +298,11 @@ impl Rewrite for Inner {
                 json::rewritten(value.as_str(), name, self).map_or(Change::Keep, Change::Json)
             }
             Value::I64(number) if number.unsigned_abs() >= MIN_NUMBER => {
-                text(self.number(itoa::Buffer::new().format(number)))
+                text(self.by_shape(itoa::Buffer::new().format(number)))
             }
-            Value::U64(number) if number >= MIN_NUMBER => text(self.number(itoa::Buffer::new().format(number))),
-            Value::I128(number) => text(self.number(itoa::Buffer::new().format(number))),
-            Value::U128(number) => text(self.number(itoa::Buffer::new().format(number))),
+            Value::U64(number) if number >= MIN_NUMBER => text(self.by_shape(itoa::Buffer::new().format(number))),
+            Value::I128(number) => text(self.by_shape(itoa::Buffer::new().format(number))),
+            Value::U128(number) => text(self.by_shape(itoa::Buffer::new().format(number))),
             Value::Bytes(bytes) => std::str::from_utf8(bytes).map_or(Change::Keep, |bytes| text(self.by_shape(bytes))),
             _ => Change::Keep,
         }
@@ -346,5 +343,21 @@ impl fmt::Debug for Redact {
         let own = self.0.own.iter().map(|own| own.name.as_str());
         let patterns: Vec<_> = self.0.patterns.iter().map(|(pattern, _)| pattern.name()).chain(own).collect();
         f.debug_struct("Redact").field("action", &self.0.action).field("patterns", &patterns).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_docs_name_all_keys_and_patterns() {
+        let docs: String = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("/// ")).collect();
+        for key in SECRETS {
+            assert!(docs.contains(&format!("`{key}`")), "{key}");
+        }
+        for pattern in Pattern::ALL {
+            assert!(docs.contains(&format!("| `{}` |", pattern.name())), "{pattern:?}");
+        }
     }
 }

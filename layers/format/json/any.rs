@@ -1,12 +1,10 @@
 //! Values as the JSON of OTLP writes them: `{"key":"user","value":{"intValue":"7"}}`.
 
-use super::{
-    value::float,
-    walk::{items, pair},
-};
+use super::value::float;
 use crate::{
     Value,
     format::line::{Fragment, Line},
+    record::{items, pair},
     text::base64,
 };
 

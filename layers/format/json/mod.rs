@@ -12,7 +12,6 @@ mod schema;
 mod steps;
 mod table;
 pub(super) mod value;
-pub(super) mod walk;
 
 pub use self::{key::Key, table::Member};
 use self::{plan::Plan, schema::Owner};

@@ -12,16 +12,13 @@ use self::{
 use super::{
     Buffer, Format, Time,
     callsite_cache::{Callsite, CallsiteCache},
-    json::{
-        value::hex,
-        walk::{items, pair},
-    },
+    json::value::hex,
     key_cache::KeyCache,
     line::{Fragment, Line},
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
-    record::{Entry, FormatCache, SpanView, TraceParent},
+    record::{Entry, FormatCache, SpanView, TraceParent, items, pair},
 };
 
 /// One line of `key=value` pairs per record, for Grafana Loki, hl, lnav, Heroku's tools and others that read logfmt.

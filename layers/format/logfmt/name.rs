@@ -1,9 +1,9 @@
 //! Names as keys.
 
 use super::word::{BARE, is_plain};
-use crate::format::{
-    json::walk::unescaped,
-    line::{Line, hex_digits},
+use crate::{
+    format::line::{Line, hex_digits},
+    record::unescaped,
 };
 
 /// The format's keys. Sorted.

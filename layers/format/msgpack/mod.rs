@@ -7,13 +7,10 @@ mod read;
 use std::time::SystemTime;
 
 pub(crate) use self::read::{NoValue, Read, read};
-use super::{
-    json::walk::{items, pair},
-    time::since_epoch,
-};
+use super::time::since_epoch;
 use crate::{
     Record, Severity, Value,
-    record::{ErrorChain, JsonText},
+    record::{ErrorChain, JsonText, items, pair},
 };
 
 /// Names that [`push_record`] gives itself. A field that has one gets `_` appended.

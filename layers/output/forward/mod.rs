@@ -23,7 +23,7 @@ use crate::{
     fork::ForkMutex,
     record::{OwnedRecord, host_name},
     sink::{
-        Secret,
+        Credential,
         net::{Address, Deadline, DialogPeer},
     },
 };
@@ -36,14 +36,14 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tracing_strata::{output::{FluentForward, ForwardMode}, prelude::*, sink::{Secret, net::Address}};
+/// use tracing_strata::{output::{FluentForward, ForwardMode}, prelude::*, sink::{Credential, net::Address}};
 /// use tracing_subscriber::prelude::*;
 ///
 /// // Nobody listens here.
 /// let fluent = FluentForward::builder(Address::tcp("127.0.0.1", 9))
 ///     .tag_prefix("web")
 ///     .mode(ForwardMode::CompressedPackedForward)
-///     .shared_key(Secret::from_fn(|| Ok("a key that may be renewed".into())))
+///     .shared_key(Credential::from_fn(|| Ok("a key that may be renewed".into())))
 ///     .flush_timeout(Duration::from_millis(50))
 ///     .build()?;
 /// # let fluent = fluent.named("fluent");
@@ -167,8 +167,8 @@ pub enum ForwardMode {
 pub struct FluentForwardBuilder {
     to: Address,
     encoder: Encoder,
-    shared_key: Option<Secret>,
-    login: Option<(String, Secret)>,
+    shared_key: Option<Credential>,
+    login: Option<(String, Credential)>,
     host: Option<String>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
@@ -216,13 +216,13 @@ impl FluentForwardBuilder {
     }
 
     /// A key that the receiver knows, too: each proves it to the other when a connection begins. The key itself is not sent.
-    pub fn shared_key(mut self, key: impl Into<Secret>) -> Self {
+    pub fn shared_key(mut self, key: impl Into<Credential>) -> Self {
         self.shared_key = Some(key.into());
         self
     }
 
     /// A user and a password, for receivers that ask for them beside the shared key. The password itself is not sent.
-    pub fn login(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+    pub fn login(mut self, user: impl Into<String>, password: impl Into<Credential>) -> Self {
         self.login = Some((user.into(), password.into()));
         self
     }

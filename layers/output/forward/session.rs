@@ -11,7 +11,7 @@ use crate::{
     Error,
     format::msgpack::{NoValue, Read, push_array, push_str, read},
     sink::{
-        Secret,
+        Credential,
         net::{Deadline, Dialog, DialogPeer},
     },
     text::{escaped, head},
@@ -24,8 +24,8 @@ const MAX_REASON: usize = 200;
 
 /// What a receiver with a shared key asks for.
 pub(super) struct Access {
-    pub(super) key: Secret,
-    pub(super) login: Option<(String, Secret)>,
+    pub(super) key: Credential,
+    pub(super) login: Option<(String, Credential)>,
     pub(super) host: String,
 }
 

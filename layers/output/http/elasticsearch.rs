@@ -19,10 +19,10 @@ use crate::{
 /// Elasticsearch and OpenSearch, by `_bulk`; and whatever else takes that: VictoriaLogs, Quickwit, ZincSearch.
 ///
 /// ```
-/// use tracing_strata::{output::{Elasticsearch, Http}, sink::http::{Auth, Secret}};
+/// use tracing_strata::{output::{Elasticsearch, Http}, sink::http::{Auth, Credential}};
 ///
 /// let logs = Http::builder(Elasticsearch::new("https://search.example.com:9200").data_stream("logs-shop-prod"))
-///     .auth(Auth::scheme("ApiKey", Secret::env("SEARCH_API_KEY")));
+///     .auth(Auth::scheme("ApiKey", Credential::env("SEARCH_API_KEY")));
 /// # drop(logs);
 /// ```
 ///

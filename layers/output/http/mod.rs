@@ -42,13 +42,13 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tracing_strata::{output::{Http, HttpBody}, prelude::*, sink::{Compression, http::{Auth, Secret}}};
+/// use tracing_strata::{output::{Http, HttpBody}, prelude::*, sink::{Compression, http::{Auth, Credential}}};
 /// use tracing_subscriber::prelude::*;
 ///
 /// // JSON lines; here nobody listens.
 /// let http = Http::builder("http://127.0.0.1:9/ingest")
 ///     .header("x-tenant", "shop")
-///     .auth(Auth::bearer(Secret::from_fn(|| Ok("a token that may be renewed".into()))))
+///     .auth(Auth::bearer(Credential::from_fn(|| Ok("a token that may be renewed".into()))))
 ///     .compression(Compression::gzip())
 ///     .flush_timeout(Duration::from_millis(50))
 ///     .build()?;
@@ -96,7 +96,7 @@ use crate::{
 /// | 501, 505, all others, redirects | failed |
 ///
 /// Before a batch is sent again, it waits for what `Retry-After` asks for (seconds or a date), else, after 429, for
-/// `RateLimit-Reset` or `X-RateLimit-Reset`, else for a back-off with jitter.
+/// `RateLimit-Reset` or `X-RateLimit-Reset`, but for no longer than an hour; else for a back-off with jitter.
 ///
 /// # When it blocks
 ///

@@ -5,16 +5,16 @@ use crate::{
     format::{Json, Key, Text, Time},
     sink::{
         Compression,
-        http::{Auth, Secret},
+        http::{Auth, Credential},
     },
 };
 
 /// Datadog's logs.
 ///
 /// ```
-/// use tracing_strata::{output::{Datadog, Http}, sink::http::Secret};
+/// use tracing_strata::{output::{Datadog, Http}, sink::http::Credential};
 ///
-/// let datadog = Datadog::new("datadoghq.eu", Secret::env("DD_API_KEY")).service("shop").tags("env:prod,team:pay");
+/// let datadog = Datadog::new("datadoghq.eu", Credential::env("DD_API_KEY")).service("shop").tags("env:prod,team:pay");
 /// let logs = Http::builder(datadog);
 /// # drop(logs);
 /// ```
@@ -43,14 +43,14 @@ use crate::{
 #[must_use]
 pub struct Datadog {
     url: String,
-    key: Secret,
+    key: Credential,
     fields: Vec<(&'static str, String)>,
 }
 
 impl Datadog {
     /// A site (`datadoghq.com`, `datadoghq.eu`, `us5.datadoghq.com`), or a URL of a proxy or agent without `/api/v2/logs`; and
     /// the API key.
-    pub fn new(site: impl Into<String>, key: impl Into<Secret>) -> Self {
+    pub fn new(site: impl Into<String>, key: impl Into<Credential>) -> Self {
         let site = site.into();
         let url = if site.contains("://") { site } else { format!("https://http-intake.logs.{site}") };
         Self { url, key: key.into(), fields: Vec::new() }
@@ -101,9 +101,9 @@ impl From<Datadog> for HttpBuilder {
 /// Better Stack's logs (Logtail).
 ///
 /// ```
-/// use tracing_strata::{output::{BetterStack, Http}, sink::http::Secret};
+/// use tracing_strata::{output::{BetterStack, Http}, sink::http::Credential};
 ///
-/// let logs = Http::builder(BetterStack::new("https://s1.eu-nbg-2.betterstackdata.com", Secret::env("SOURCE_TOKEN")));
+/// let logs = Http::builder(BetterStack::new("https://s1.eu-nbg-2.betterstackdata.com", Credential::env("SOURCE_TOKEN")));
 /// # drop(logs);
 /// ```
 ///
@@ -126,12 +126,12 @@ impl From<Datadog> for HttpBuilder {
 #[must_use]
 pub struct BetterStack {
     url: String,
-    token: Secret,
+    token: Credential,
 }
 
 impl BetterStack {
     /// The source's ingesting host, with `https://`, and its token.
-    pub fn new(url: impl Into<String>, token: impl Into<Secret>) -> Self {
+    pub fn new(url: impl Into<String>, token: impl Into<Credential>) -> Self {
         Self { url: url.into(), token: token.into() }
     }
 }

@@ -16,15 +16,15 @@ use crate::{
     format::Buffer,
     output::{Answer, Attempt},
     record::OwnedRecord,
-    sink::http::{Auth, Client, Response, Secret},
+    sink::http::{Auth, Client, Credential, Response},
 };
 
 /// Splunk's HTTP Event Collector, by its endpoint for events; VictoriaLogs, Vector and the OpenTelemetry Collector take that, too.
 ///
 /// ```
-/// use tracing_strata::{output::{Http, SplunkHec}, sink::http::Secret};
+/// use tracing_strata::{output::{Http, SplunkHec}, sink::http::Credential};
 ///
-/// let hec = SplunkHec::new("https://splunk.example.com:8088", Secret::env("SPLUNK_TOKEN")).sourcetype("shop").index("main");
+/// let hec = SplunkHec::new("https://splunk.example.com:8088", Credential::env("SPLUNK_TOKEN")).sourcetype("shop").index("main");
 /// let logs = Http::builder(hec);
 /// # drop(logs);
 /// ```
@@ -68,7 +68,7 @@ use crate::{
 #[must_use]
 pub struct SplunkHec {
     url: String,
-    token: Secret,
+    token: Credential,
     /// Members of each object, in their order.
     metadata: Vec<(&'static str, String)>,
     is_raw: bool,
@@ -84,7 +84,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl SplunkHec {
     /// The collector's URL, without `/services/collector/event`, and the token.
-    pub fn new(url: impl Into<String>, token: impl Into<Secret>) -> Self {
+    pub fn new(url: impl Into<String>, token: impl Into<Credential>) -> Self {
         let number = fastrand::u128(..);
         let channel = format!(
             "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",

@@ -74,3 +74,52 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        Fields, Value,
+        record::{JsonText, Rewrite},
+    };
+
+    /// Cuts a text out of all.
+    struct Cut(&'static str);
+
+    impl Rewrite for Cut {
+        fn id(&self) -> u64 {
+            0
+        }
+
+        fn text(&self, text: &str) -> Option<String> {
+            text.contains(self.0).then(|| text.replace(self.0, "-"))
+        }
+
+        fn value(&self, name: Result<&'static str, &str>, value: Value<'_>) -> Change {
+            match value {
+                _ if name == Ok("removed") => Change::Remove,
+                Value::Bytes(_) => Change::Text("-".into()),
+                Value::Json(json) => self.text(json.as_str()).map_or(Change::Keep, Change::Json),
+                Value::Error(_) => Change::Keep,
+                value => self.text(&value.to_string()).map_or(Change::Keep, Change::Text),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_what_was_replaced_stays_in_memory() {
+        let mut fields = Fields::new();
+        fields.set("text", "a hunter2 b");
+        fields.set("removed", "hunter2");
+        fields.set("bytes", Value::Bytes(b"hunter2"));
+        fields.set("list", Value::Json(JsonText::new(r#"["hunter2"]"#).unwrap()));
+        fields.set_display("shown", "hunter2");
+        fields.set_error("error", &std::io::Error::other("of hunter2"));
+        fields.set("kept", 7);
+        fields.rewrite(&Cut("hunter2"));
+        let all: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(all, ["text=a - b", "bytes=-", "list=[\"-\"]", "shown=-", "error=of -", "kept=7"]);
+        assert!(!fields.text.contains("hunter2") && !fields.bytes().windows(7).any(|bytes| bytes == b"hunter2"));
+    }
+}

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "serde")]
 mod given;
+mod walk;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use std::fmt;
 pub use self::given::{AsJson, json};
 #[cfg(feature = "serde")]
 pub(super) use self::given::{Printed, printed, reset_printed};
+pub(crate) use self::walk::{items, pair, unescaped};
 use crate::text::next_special;
 
 /// Deeper JSON is plain text: readers have limits, too (often 128), and the line adds levels of its own.

@@ -39,6 +39,7 @@ impl TraceParent {
 
     /// New random ids, sampled.
     pub fn random() -> Self {
+        crate::fork::check();
         Self { trace_id: fastrand::u128(1..), span_id: fastrand::u64(1..), flags: 1 }
     }
 

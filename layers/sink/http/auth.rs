@@ -2,16 +2,16 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Secret, base64};
+use super::{Credential, base64};
 use crate::Error;
 
 /// How requests say who sends them. Neither `Debug` nor an error shows a secret.
 ///
 /// ```
-/// use tracing_strata::sink::http::{Auth, Secret};
+/// use tracing_strata::sink::http::{Auth, Credential};
 ///
-/// let basic = Auth::basic("shop", Secret::file("/run/secrets/logs"));
-/// let bearer = Auth::bearer(Secret::env("LOGS_TOKEN"));
+/// let basic = Auth::basic("shop", Credential::file("/run/secrets/logs"));
+/// let bearer = Auth::bearer(Credential::env("LOGS_TOKEN"));
 /// let key = Auth::header("x-api-key", "k-123");
 /// # drop((basic, bearer, key));
 /// ```
@@ -22,27 +22,27 @@ pub struct Auth {
     scheme: String,
     /// For a password.
     user: Option<String>,
-    secret: Secret,
+    secret: Credential,
 }
 
 impl Auth {
     /// `Authorization: Basic …`, in UTF-8.
-    pub fn basic(user: impl Into<String>, password: impl Into<Secret>) -> Self {
+    pub fn basic(user: impl Into<String>, password: impl Into<Credential>) -> Self {
         Self { user: Some(user.into()), ..Self::scheme("Basic", password) }
     }
 
     /// `Authorization: Bearer …`
-    pub fn bearer(token: impl Into<Secret>) -> Self {
+    pub fn bearer(token: impl Into<Credential>) -> Self {
         Self::scheme("Bearer", token)
     }
 
     /// `Authorization:` and a scheme of the receiver: `ApiKey`, `Splunk`.
-    pub fn scheme(scheme: impl Into<String>, token: impl Into<Secret>) -> Self {
+    pub fn scheme(scheme: impl Into<String>, token: impl Into<Credential>) -> Self {
         Self { header: "authorization".into(), scheme: scheme.into() + " ", user: None, secret: token.into() }
     }
 
     /// A header with a key: `X-Api-Key`.
-    pub fn header(name: impl Into<String>, key: impl Into<Secret>) -> Self {
+    pub fn header(name: impl Into<String>, key: impl Into<Credential>) -> Self {
         Self { header: name.into(), scheme: String::new(), user: None, secret: key.into() }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | | what it is |
 //! |---|---|
-//! | [`Auth`], [`Secret`] | what a receiver asks for: a password, a token, a key; from a file, the environment or a function |
+//! | [`Auth`], [`Credential`] | what a receiver asks for: a password, a token, a key; from a file, the environment or a function |
 //! | [`Redirects`] | whether an answer may send us elsewhere |
 
 mod auth;
@@ -17,4 +17,4 @@ pub(crate) use self::{
     client::{Client, ClientOptions, Method, Request, Response},
     endpoint::Endpoint,
 };
-pub use super::secret::Secret;
+pub use super::credential::Credential;

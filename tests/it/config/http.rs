@@ -218,6 +218,26 @@ fn python_logging_loki() {
 }
 
 #[test]
+fn a_handler_whose_spool_another_one_keeps_says_so() {
+    let dir = crate::places::Dir::new();
+    let receiver = Receiver::start();
+    let handler = json!({"class": "http_json", "url": receiver.url("/in"), "schedule_delay": 0.01, "flush_timeout": 0.01,
+        "spool": {"directory": dir.path("spool"), "max_bytes": 4_000_000}});
+    let config = json!({"version": 1, "handlers": {"a": handler, "b": handler}, "root": {"level": "INFO", "handlers": ["a", "b"]}});
+    let (error_handler, told) = crate::places::remembering();
+    let logging =
+        Logging::builder().error_handler(error_handler).build(&Config::from_json(&config.to_string()).unwrap());
+    let logging = logging.unwrap();
+    with(&logging, || info!("one"));
+    let began = std::time::Instant::now();
+    let directory = dir.path("spool").display().to_string();
+    while !told.lock().unwrap().iter().any(|text| text.contains("nothing is sent") && text.contains(&directory)) {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{told:?}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_spool_is_handed_to_the_handler_that_takes_its_place() {
     let dir = crate::places::Dir::new();
     let receiver = Receiver::start();

@@ -19,11 +19,13 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
     Delivery, Error, FlightRecorder, Handler, HandlerExt as _, Loggers, MemoryBuffer, Outcome, Queue, Severity,
+    SpanContextLayer, current_traceparent,
     filter::RateLimit,
     format::SyslogFormat,
     handler::queue::Overflow,
     ledger,
     output::{LogFile, RotatingFile, Socket, Stream},
+    record::{TraceParent, request_id},
     shutdown,
     sink::{
         Durability, RotatedFile,
@@ -194,6 +196,35 @@ fn t15_a_fork_while_other_threads_log_does_not_hang_the_child() {
     let lines = count(&dir, "log");
     let children = lines.iter().filter(|(line, count)| line.starts_with("child ") && **count == 1).count();
     assert_eq!(children, 40, "{lines:?}");
+}
+
+#[test]
+fn a_child_draws_other_ids_than_its_parent() {
+    const NAME: &str = "exit::forks::a_child_draws_other_ids_than_its_parent";
+    as_child(|dir, mode| {
+        tracing_subscriber::registry().with(SpanContextLayer::new().trace_ids()).init();
+        let draw = || match mode {
+            "request" => request_id(None).into_owned(),
+            "trace" => TraceParent::random().to_string(),
+            _ => info_span!("root").in_scope(|| current_traceparent().unwrap().to_string()),
+        };
+        // The generator of this thread is in use.
+        let before = draw();
+        match fork().unwrap() {
+            Fork::Child => fs::write(dir.join("child"), draw()).unwrap(),
+            Fork::Parent(pid) => {
+                waitpid(pid).unwrap();
+                fs::write(dir.join("parent"), draw()).unwrap();
+                assert_ne!(before, draw());
+            }
+        }
+        process::exit(0);
+    });
+    for mode in ["request", "trace", "span"] {
+        let left = run(NAME, mode);
+        let drawn = |name: &str| fs::read_to_string(left.dir.path(name)).unwrap();
+        assert_ne!(drawn("child"), drawn("parent"), "{mode}: {}", left.stderr());
+    }
 }
 
 #[test]

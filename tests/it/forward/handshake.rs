@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing_strata::sink::Secret;
+use tracing_strata::sink::Credential;
 
 use super::{
     LONG, eager, emit, ends, named,
@@ -63,7 +63,7 @@ fn who_is_refused_is_told_why() {
 fn a_key_is_read_for_each_connection() {
     let receiver = Receiver::with_access(with_key());
     let calls = std::sync::atomic::AtomicUsize::new(0);
-    let key = Secret::from_fn(move || {
+    let key = Credential::from_fn(move || {
         // Built, then the first connection.
         Ok(if calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 { "old" } else { "key-4711" }.into())
     });

@@ -14,7 +14,7 @@ use tracing_strata::{
     output::{Http, HttpBody, HttpBuilder},
     sink::{
         Compression,
-        http::{Auth, Secret},
+        http::{Auth, Credential},
         net::Tls,
     },
 };
@@ -77,7 +77,7 @@ fn secrets_may_change() {
     let path = dir.path("token");
     fs::write(&path, "one\r\n").unwrap();
     let receiver = Receiver::start();
-    let (http, _) = named(eager(&receiver).auth(Auth::header("X-Api-Key", Secret::file(&path))));
+    let (http, _) = named(eager(&receiver).auth(Auth::header("X-Api-Key", Credential::file(&path))));
     emit(&http, &["a"]);
     http.flush().unwrap();
     fs::write(&path, "two").unwrap();
@@ -90,7 +90,7 @@ fn secrets_may_change() {
     let receiver = Receiver::start();
     receiver.judge(|got| (got.headers["authorization"] != "Bearer 3").then_some(status(401)));
     let calls = Arc::new(AtomicU32::new(0));
-    let renewed = Secret::from_fn(move || match calls.fetch_add(1, Ordering::Relaxed) {
+    let renewed = Credential::from_fn(move || match calls.fetch_add(1, Ordering::Relaxed) {
         1 => Err(Error::new("nobody to ask")),
         n => Ok(n.to_string()),
     });
@@ -183,8 +183,11 @@ fn t86_what_is_wrong_is_named_without_its_secret() {
         (with(|http| http.header("a", "c\r\nhunter2")), "logs: header \"a\": expected a name and a value"),
         (with(|http| http.auth(Auth::bearer("hunter2\n"))), "logs: the secret that was given: expected characters"),
         (with(|http| http.auth(Auth::bearer(""))), "logs: the secret that was given: expected a secret, got nothing"),
-        (with(|http| http.auth(Auth::bearer(Secret::file("/none")))), "logs: cannot read the secret in /none"),
-        (with(|http| http.auth(Auth::bearer(Secret::env("NONE_SUCH")))), "logs: the secret in $NONE_SUCH: expected it"),
+        (with(|http| http.auth(Auth::bearer(Credential::file("/none")))), "logs: cannot read the secret in /none"),
+        (
+            with(|http| http.auth(Auth::bearer(Credential::env("NONE_SUCH")))),
+            "logs: the secret in $NONE_SUCH: expected it",
+        ),
         (with(|http| http.auth(Auth::header("a b", "hunter2"))), "logs: header \"a b\": expected a name"),
         (with(|http| http.proxy("hunter2://x")), "logs: proxy: expected a URL like"),
         (with(|http| http.tls(Tls::new())), "logs: TLS has no effect on http://127.0.0.1:9/: expected https:"),

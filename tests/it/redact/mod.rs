@@ -15,6 +15,7 @@ use tracing_strata::{
     Record, Severity, Value,
     filter::{Action, Pattern, Redact, Transform as _},
     prelude::*,
+    record::JsonText,
     sink::Lines,
 };
 
@@ -149,6 +150,17 @@ fn a_name_that_is_secret_is_found_within_a_text() {
     ] {
         assert_eq!(cleaned(&redact, text), clean);
     }
+}
+
+#[test]
+fn names_in_maps_that_are_data_are_found_and_stay_apart() {
+    let mut record = Record::new(Severity::INFO, "t", "");
+    let given = r#"{"ada@example.com":1,"bob@example.com":{"eve@example.com":2},"a":[{"\u0070assword":"x"}]}"#;
+    record.set("people", Value::Json(JsonText::new(given).unwrap()));
+    Redact::secrets().transform(&mut record);
+    let clean =
+        r#"{"[redacted:email]":1,"[redacted:email]_2":{"[redacted:email]_3":2},"a":[{"\u0070assword":"[redacted]"}]}"#;
+    assert_eq!(record.get("people").unwrap().to_string(), clean);
 }
 
 #[test]

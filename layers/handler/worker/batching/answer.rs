@@ -26,7 +26,7 @@ pub enum Answer {
     /// Not accepted now, or nobody knows. Sent again after this time (from the fourth attempt on: not before the back-off),
     /// or after a back-off with jitter (200 ms, doubled up to 5 s). The error handler gets the error once for each batch.
     Retry {
-        /// What the receiver asks for (`Retry-After`).
+        /// What the receiver asks for (`Retry-After`). An hour at most is waited.
         after: Option<Duration>,
         /// Why.
         error: Error,

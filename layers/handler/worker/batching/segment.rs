@@ -24,11 +24,11 @@ const HEADER: u64 = 20;
 const ENTRY_HEAD: usize = 9;
 /// A flag: the batch of before ends here, so that one that is sent again is the same.
 const BEGINS_BATCH: u8 = 1;
-/// A sent segment is removed as a whole.
 /// The text about damaged entries.
 const DAMAGED: &str = "entries are not as they were written";
 /// How many damaged entries in a row are passed over: a length that is wrong leads nowhere.
 const MAX_DAMAGED: usize = 8;
+/// A sent segment is removed as a whole.
 const SEGMENT_BYTES: u64 = 16 << 20;
 
 /// Where a spool is, and how it writes.
@@ -247,23 +247,16 @@ impl Segments {
             self.sync()?;
             self.writer = None;
         }
-        let before = self.all.back().copied();
         let number = if self.writer.is_some() { self.next - 1 } else { self.next };
-        self.write(number, entries).map_err(|error| {
-            let path = self.path(number);
-            // What may have been written in part is cut off, else no more is written behind it.
-            let end = self.all.back().filter(|(last, _)| *last == number).map_or(0, |(_, bytes)| *bytes);
-            if self.writer.as_ref().is_none_or(|writer| writer.set_len(end).is_err()) {
-                self.writer = None;
-            }
-            Error::io_at(&path, "write", error)
-        })?;
-        self.is_synced = false;
-        if self.options.syncs {
-            if let Err(error) = self.sync() {
-                self.take_back(number, before);
-                return Err(error);
-            }
+        let end = self.all.back().filter(|(last, _)| *last == number).map(|(_, bytes)| *bytes);
+        let written = self.write(number, entries).map_err(|error| Error::io_at(&self.path(number), "write", error));
+        let appended = written.and_then(|()| {
+            self.is_synced = false;
+            if self.options.syncs { self.sync() } else { Ok(()) }
+        });
+        if let Err(error) = appended {
+            self.cut_off(number, end);
+            return Err(error);
         }
         Ok(self.all.back().map(|(segment, at)| Place { segment: *segment, at: *at }))
     }
@@ -299,21 +292,21 @@ impl Segments {
         Ok(())
     }
 
-    /// What was appended last is not stored after all.
-    fn take_back(&mut self, number: u64, before: Option<(u64, u64)>) {
-        self.all.pop_back();
-        match before.filter(|(last, _)| *last == number) {
-            Some((_, end)) => {
-                self.all.extend(before);
-                if self.writer.as_ref().is_none_or(|writer| writer.set_len(end).is_err()) {
-                    self.writer = None;
-                }
-            }
-            None => {
-                self.writer = None;
-                fs::remove_file(self.path(number)).unwrap_or_default();
-            }
+    /// What was appended behind `end`, perhaps in part, is not stored: else no more could be written behind it.
+    fn cut_off(&mut self, number: u64, end: Option<u64>) {
+        if self.all.back().is_none_or(|(last, _)| *last != number) {
+            return;
         }
+        self.all.pop_back();
+        if let Some(end) = end {
+            self.all.push_back((number, end));
+            if self.writer.as_ref().is_some_and(|writer| writer.set_len(end).is_ok()) {
+                return;
+            }
+        } else {
+            fs::remove_file(self.path(number)).unwrap_or_default();
+        }
+        self.writer = None;
     }
 
     // --- reading

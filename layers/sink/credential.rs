@@ -11,7 +11,7 @@ use crate::Error;
 /// A password, token or key, and where it comes from. It is read for each request or connection, so that
 /// it may change.
 #[derive(Clone)]
-pub struct Secret(Source);
+pub struct Credential(Source);
 
 #[derive(Clone)]
 enum Source {
@@ -21,7 +21,7 @@ enum Source {
     Function(Arc<dyn Fn() -> Result<String, Error> + Send + Sync>),
 }
 
-impl Secret {
+impl Credential {
     /// This text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Source::Text(text.into()))
@@ -61,20 +61,20 @@ impl Secret {
     }
 }
 
-impl From<&str> for Secret {
+impl From<&str> for Credential {
     fn from(text: &str) -> Self {
         Self::new(text)
     }
 }
 
-impl From<String> for Secret {
+impl From<String> for Credential {
     fn from(text: String) -> Self {
         Self::new(text)
     }
 }
 
 /// Where it comes from.
-impl fmt::Display for Secret {
+impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Text(_) => f.write_str("the secret that was given"),
@@ -85,8 +85,8 @@ impl fmt::Display for Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({self})")
+        write!(f, "Credential({self})")
     }
 }

@@ -3,7 +3,7 @@
 use std::str::Chars;
 
 /// The items of a list, or the pairs of a map.
-pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn items(brackets: &str) -> impl Iterator<Item = &str> {
     let mut rest = brackets.get(1..brackets.len().saturating_sub(1)).unwrap_or_default();
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -16,12 +16,12 @@ pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The key, in its quotes, and the value of a pair.
-pub(in crate::format) fn pair(item: &str) -> (&str, &str) {
+pub(crate) fn pair(item: &str) -> (&str, &str) {
     split(item, b':')
 }
 
 /// The characters of a string, given without its quotes. Half a surrogate pair is U+FFFD.
-pub(in crate::format) fn unescaped(string: &str) -> impl Iterator<Item = char> {
+pub(crate) fn unescaped(string: &str) -> impl Iterator<Item = char> {
     let unit = |rest: &mut Chars<'_>| rest.take(4).fold(0, |unit, digit| unit << 4 | digit.to_digit(16).unwrap_or(0));
     let mut rest = string.chars();
     std::iter::from_fn(move || match rest.next()? {
